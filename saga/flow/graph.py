@@ -1,0 +1,242 @@
+"""The process graph: nodes, flows and scopes. What runs, what is drawn and what is tested.
+
+The flow language compiles to it, and later BPMN 2.0 and YAML do, so it is general: any flow may lead
+to any node of its scope, also backwards; scopes nest; boundary events hang on steps, waits and scopes.
+
+Rules
+1. A node belongs to one scope (`scope`, the id of its `Scope` node; `""` is the top) and its flows stay in it.
+2. Several flows into a node are an exclusive merge. Only a `Join` waits for all of them.
+3. Boundary events are fields of the node they hang on: `timeout_ms`, `within_ms` and `late`, `catch`, `compensation`.
+   The flow of a boundary event goes on in the scope that the node belongs to.
+4. A graph is data: it is stored as JSON, so that sagas can be shown and verified without the author's code.
+   Its hash leaves `doc` out; the author's functions are found by the id of the node.
+
+Terms are those of BPMN 2.0 (OMG formal/2011-01-03, chapters 10 and 13).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+
+__all__ = [
+    "Again",
+    "Answer",
+    "Choice",
+    "End",
+    "Fork",
+    "Graph",
+    "Join",
+    "Node",
+    "Refuse",
+    "RetryPolicy",
+    "Scope",
+    "Sleep",
+    "Start",
+    "Step",
+    "Terminate",
+    "Wait",
+]
+
+
+class RetryPolicy(msgspec.Struct, frozen=True):
+    """How technical failures of a command are retried: `attempts` in all, the first after `first_ms`, each
+    next after `factor` times as long, at most `max_ms`, plus or minus the share `jitter` (0 to 1) of it."""
+
+    attempts: int = 5
+    first_ms: int = 100
+    factor: float = 2.0
+    max_ms: int = 60_000
+    jitter: float = 0.1
+
+    def delay_ms(self, attempt: int, spread: float) -> int:
+        """Return the pause in ms after the failed attempt number `attempt` (from 1); `spread` is in -1 to 1."""
+        exponent = min(attempt - 1, 64)
+        pause = min(self.first_ms * self.factor**exponent, self.max_ms)
+        return max(0, round(pause * (1 + self.jitter * spread)))
+
+
+class _Node(msgspec.Struct, frozen=True, tag_field="kind", kw_only=True, omit_defaults=True):
+    """What every node has: its id (unique in the graph), the scope it belongs to, its docstring."""
+
+    id: str
+    scope: str = ""
+    doc: str = ""
+
+
+class Start(_Node, frozen=True, tag="start"):
+    """Where the tokens of a scope begin. Each scope, the top included, has exactly one."""
+
+    next: str
+
+
+class End(_Node, frozen=True, tag="end"):
+    """Takes a token away. A scope is completed when no token is left in it."""
+
+
+class Terminate(_Node, frozen=True, tag="terminate"):
+    """Ends its scope at once, as completed; what is still open in it is resolved, and undone if it was done."""
+
+
+class Step(_Node, frozen=True, tag="step"):
+    """Sends a command and waits for its answer (service task)."""
+
+    next: str
+    command: str
+    """Type name of the command."""
+    timeout_ms: int | None = None
+    """From the arrival at the step, across attempts, queueing and downtime."""
+    retry: RetryPolicy = RetryPolicy()
+    pivot: bool = False
+    compensation: str | None = None
+    """Name of the author's compensation function; None when there is nothing to undo."""
+    undo_command: str | None = None
+    """Type name of the command that the compensation sends."""
+
+
+class Wait(_Node, frozen=True, tag="wait"):
+    """Waits for an event with a key (message catch event)."""
+
+    next: str
+    event: str
+    """Type name of the event."""
+    within_ms: int | None = None
+    late: str | None = None
+    """Where the flow goes when the time is up; None: refused with code `timeout`."""
+
+
+class Sleep(_Node, frozen=True, tag="sleep"):
+    """Waits for a point in time (timer catch event)."""
+
+    next: str
+
+
+class Answer(_Node, frozen=True, tag="answer"):
+    """Makes the answer of the saga; the last one reached counts."""
+
+    next: str
+
+
+class Choice(_Node, frozen=True, tag="choice"):
+    """Takes the flow of the first case whose condition holds (exclusive gateway)."""
+
+    cases: tuple[tuple[str, str], ...]
+    """Pairs of condition name and target node id, tried in order."""
+    otherwise: str
+
+
+class Fork(_Node, frozen=True, tag="fork"):
+    """Puts a token on each of its flows (parallel gateway, diverging)."""
+
+    next: tuple[str, ...]
+
+
+class Join(_Node, frozen=True, tag="join"):
+    """Waits for `count` tokens, then lets one go on (parallel gateway, converging)."""
+
+    next: str
+    count: int
+
+
+class Scope(_Node, frozen=True, tag="scope"):
+    """A part that fails, times out and is undone as one (sub-process, transaction)."""
+
+    next: str
+    start: str
+    """Id of the `Start` node in it."""
+    timeout_ms: int | None = None
+    catch: dict[str, str] = {}
+    """Code of a refusal → node (of the scope this one belongs to) where the flow goes on once this is undone."""
+    compensation: str | None = None
+    """Name of the leaf that undoes the completed scope as a whole, instead of what was done in it."""
+    undo_command: str | None = None
+
+
+class Again(_Node, frozen=True, tag="again"):
+    """Loops back to `target`, at most `at_most` times in one visit of the enclosing scope; after that the
+    refusal that `target` failed with last goes on as if it had not been caught."""
+
+    target: str
+    at_most: int
+
+
+class Refuse(_Node, frozen=True, tag="refuse"):
+    """Refuses: an enclosing scope catches `code`, or the saga is undone (error end event)."""
+
+    reason: str
+    code: str
+
+
+Node: TypeAlias = (
+    Start | End | Terminate | Step | Wait | Sleep | Answer | Choice | Fork | Join | Scope | Again | Refuse
+)
+
+
+class Graph(msgspec.Struct, frozen=True, kw_only=True):
+    """A process: its name and version, what starts it, its nodes by id, and the shapes of its message types."""
+
+    name: str
+    version: int
+    input: str
+    """Type name of the input."""
+    nodes: dict[str, Node]
+    start: str
+    """Id of the `Start` node of the top scope."""
+    types: dict[str, str] = {}
+    """Type name → fingerprint, for the input, commands, answers and events the graph uses."""
+    answer: str | None = None
+    """Type name of the saga's answer, None when it has no `@answer`."""
+    doc: str = ""
+
+    def scope(self, node_id: str) -> Scope:
+        """Return the scope node of this id. KeyError for an unknown one, TypeError for a node of another kind."""
+        node = self.nodes[node_id]
+        if not isinstance(node, Scope):
+            raise TypeError(f"{node_id} is no scope")
+        return node
+
+    def enclosing(self, node: Node) -> Iterator[Scope]:
+        """Yield the scopes around `node`, the innermost first; the top is not among them."""
+        while node.scope:
+            node = self.scope(node.scope)
+            yield node
+
+    def digest(self) -> str:
+        """Return the hash that pins an instance to this graph: 32 hexadecimal digits, docstrings left out."""
+        bare = {key: msgspec.structs.replace(node, doc="") for key, node in self.nodes.items()}
+        data = msgspec.json.encode(msgspec.structs.replace(self, nodes=bare, doc=""), order="deterministic")
+        return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+    def to_json(self) -> bytes:
+        """Return the graph as JSON; `from_json` reads it back to an equal value."""
+        return msgspec.json.encode(self, order="deterministic")
+
+    @staticmethod
+    def from_json(data: bytes | str) -> Graph:
+        """Read what `to_json` wrote. Raises msgspec.ValidationError when it is something else."""
+        return _decoder.decode(data)
+
+
+def flows(node: Node) -> Mapping[str, str]:
+    """Return the flows out of `node`, as label → target id; boundary flows have the label of their event."""
+    match node:
+        case Start() | Step() | Sleep() | Answer() | Join():
+            return {"": node.next}
+        case Wait():
+            return {"": node.next} | ({"late": node.late} if node.late else {})
+        case Choice():
+            return {**{condition: target for condition, target in node.cases}, "otherwise": node.otherwise}
+        case Fork():
+            return {str(number): target for number, target in enumerate(node.next, 1)}
+        case Scope():
+            return {"": node.next, **node.catch}
+        case Again():
+            return {"again": node.target}
+        case End() | Terminate() | Refuse():
+            return {}
+
+
+_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Graph)
