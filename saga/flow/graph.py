@@ -175,7 +175,7 @@ Node: TypeAlias = (
 )
 
 
-class Graph(msgspec.Struct, frozen=True, kw_only=True):
+class Graph(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A process: its name and version, what starts it, its nodes by id, and the shapes of its message types."""
 
     name: str
@@ -206,9 +206,13 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
 
     def digest(self) -> str:
         """Return the hash that pins an instance to this graph: 32 hexadecimal digits, docstrings left out."""
+        known = self.__dict__.get("digest")  # asked for at every start, and a graph does not change
+        if known is not None:
+            return str(known)
         bare = {key: msgspec.structs.replace(node, doc="") for key, node in self.nodes.items()}
         data = msgspec.json.encode(msgspec.structs.replace(self, nodes=bare, doc=""), order="deterministic")
-        return hashlib.blake2b(data, digest_size=16).hexdigest()
+        self.__dict__["digest"] = digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+        return digest
 
     def to_json(self) -> bytes:
         """Return the graph as JSON; `from_json` reads it back to an equal value."""

@@ -1,0 +1,118 @@
+"""What a person does to a saga: retry, skip, mark done, suspend, resume, cancel. Each is recorded with its reason.
+
+Retrying keeps the command's id where no outcome is stored under it (a technical failure, a participant that is back),
+so that an effect that did happen is found by its idempotency key. Where an outcome is stored (a refusal, a command made
+void after a time-out) only a new visit with a new id can lead to another one. See docs/adr for why.
+"""
+
+from __future__ import annotations
+
+from saga.flow import graph as g
+from saga.machine import failing
+from saga.machine import records as r
+from saga.machine import stimuli as s
+from saga.machine.state import TOP, Direction, Phase, Visit
+from saga.machine.turn import NotPossible, Turn
+
+__all__ = ["act", "find_parked"]
+
+_SAME_ID = frozenset({"failed", "undo-failed", "no-handler", "down", "poison"})
+"""Incidents after which the command is sent again with the id it has."""
+
+
+def act(turn: Turn, action: s.Stimulus) -> None:
+    """Carry out an operator's action. Raises NotPossible, and records nothing, when it does not fit the state."""
+    match action:
+        case s.Cancel():
+            _cancel(turn, action)
+        case s.Retry():
+            _retry(turn, action)
+        case s.Skip():
+            _skip(turn, action)
+        case s.MarkDone():
+            _mark_done(turn, action)
+        case s.Suspend():
+            if turn.state.suspended:
+                raise NotPossible("it is suspended already")
+            turn.record(r.Suspended(action.reason))
+        case _:
+            raise TypeError(f"{action!r} is no action of an operator")
+
+
+def find_parked(turn: Turn, path: str) -> Visit:
+    """Return the parked visit of this path or of this element, or the only one there is when `path` is empty."""
+    parked = [visit for visit in turn.state.visits.values() if visit.phase is Phase.PARKED]
+    if not parked:
+        raise NotPossible(f"nothing in it is parked, it is {turn.state.status.value}")
+    chosen = [visit for visit in parked if not path or path in (visit.path, visit.element)]
+    if len(chosen) == 1:
+        return chosen[0]
+    there = ", ".join(visit.path for visit in parked)
+    raise NotPossible(
+        f"{path!r} is not parked; parked: {there}" if not chosen else f"say which one of {there} is meant"
+    )
+
+
+def _cancel(turn: Turn, action: s.Cancel) -> None:
+    if turn.state.suspended:
+        raise NotPossible("it is suspended; resume it first")
+    if turn.state.scopes[TOP].direction is not Direction.FORWARD:
+        return  # it is being undone already: a cancel changes nothing
+    why_not = failing.cancel_refusal(turn)
+    if why_not:
+        raise NotPossible(why_not)
+    turn.record(r.Acted("cancel", "", action.reason))
+    failing.cancel(turn, action.reason)
+
+
+def _retry(turn: Turn, action: s.Retry) -> None:
+    visit = find_parked(turn, action.path)
+    assert visit.incident is not None
+    turn.record(r.Acted("retry", visit.path, action.reason))
+    if visit.sent is not None and visit.incident.kind in _SAME_ID:
+        turn.record(r.AttemptBegun(visit.path, 1))
+    elif visit.undoes is not None:
+        turn.record(r.Unparked(visit.path, anew=True))
+        turn.touch(visit.scope)
+    else:
+        turn.record(r.Unparked(visit.path, anew=True))
+        turn.arrive(visit.scope, visit.element)
+
+
+def _skip(turn: Turn, action: s.Skip) -> None:
+    visit = find_parked(turn, action.path)
+    if visit.undoes is not None:
+        turn.record(r.Acted("skip", visit.path, action.reason))
+        turn.record(r.UndoSkipped(visit.path, action.reason))
+        turn.touch(visit.scope)
+        return
+    target = _after(turn, visit)
+    turn.record(r.Acted("skip", visit.path, action.reason))
+    turn.record(r.StepSkipped(visit.path, action.reason))
+    turn.arrive(visit.scope, target)
+
+
+def _mark_done(turn: Turn, action: s.MarkDone) -> None:
+    visit = find_parked(turn, action.path)
+    if visit.undoes is not None:
+        turn.record(r.Acted("mark_done", visit.path, action.reason))
+        turn.record(r.UndoCompleted(visit.path, "hand"))
+        turn.touch(visit.scope)
+        return
+    node = turn.graph.nodes[visit.element]
+    if not isinstance(node, g.Step):
+        raise NotPossible(f"{visit.element} is no step, so it cannot be marked done; retry it or skip it")
+    turn.record(r.Acted("mark_done", visit.path, action.reason))
+    turn.record(r.StepCompleted(visit.path, action.answer, node.compensation, node.pivot, "hand"))
+    turn.arrive(visit.scope, node.next)
+
+
+def _after(turn: Turn, visit: Visit) -> str:
+    node = turn.graph.nodes[visit.element]
+    match node:
+        case g.Step() | g.Wait() | g.Sleep() | g.Answer():
+            return node.next
+        case g.Choice():
+            return node.otherwise
+        case _:
+            raise NotPossible(f"there is no way around {visit.element}; retry it or mark what led to it as done")

@@ -1,0 +1,401 @@
+"""What has happened to one saga: the records its journal is made of.
+
+Rules
+1. A record is a fact in the past tense. `evolve` applies it without looking anything up: no graph, no clock.
+2. One row of the journal holds the records that one stimulus led to, as a JSON array of objects. The field
+   `is` tells the kind. Fields are only ever added, with a default, and no kind ever changes its meaning:
+   every record that was written must be read for ever (tests/machine/test_record_format.py holds a copy).
+3. Values of the author (inputs, commands, answers, events) are embedded as JSON and never looked into.
+4. A `path` names one visit of one element: `take_payment.1`, inside a scope `scope-1.2/charge_card.1`;
+   its compensation is `take_payment.1~1`. Times are UTC milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Raw
+
+__all__ = ["FORMAT", "Record", "decode_records", "encode_records"]
+
+FORMAT = 1
+"""Version of the record format; pinned in `Started`."""
+
+
+class _Record(msgspec.Struct, frozen=True, tag_field="is", omit_defaults=True):
+    """The base of all records."""
+
+
+# --- the saga as a whole --------------------------------------------------------------------------
+
+
+class Started(_Record, tag="started"):
+    """The saga began. What it is pinned to for ever."""
+
+    id: str
+    saga: str
+    version: int
+    graph: str
+    """Digest of the graph, which also covers the shapes of all message types."""
+    input_type: str
+    input: Raw
+    at: int
+    correlation: str
+    causation: str = ""
+    tags: dict[str, str] = {}
+    event_id: str = ""
+    """The event that started it, which satisfies no wait of it again."""
+    format: int = FORMAT
+
+
+class Ended(_Record, tag="ended"):
+    """The saga is over: `COMPLETED` or `COMPENSATED`."""
+
+    status: str
+
+
+class Suspended(_Record, tag="suspended"):
+    """An operator stopped the saga: what comes in is held, nothing moves."""
+
+    reason: str
+
+
+class Held(_Record, tag="held"):
+    """Something came in while the saga was suspended; it is taken up when the saga is resumed."""
+
+    stimulus: Raw
+
+
+class Resumed(_Record, tag="resumed"):
+    """An operator let a suspended saga go on."""
+
+    reason: str
+
+
+class Acted(_Record, tag="acted"):
+    """An operator (or the runtime, for a participant that is back) did something about a visit."""
+
+    action: str
+    path: str
+    reason: str
+
+
+class Ignored(_Record, tag="ignored"):
+    """Something arrived too late, twice or for nobody: it changes nothing, and is not forgotten."""
+
+    what: str
+    path: str
+    why: str
+
+
+# --- scopes and flows -----------------------------------------------------------------------------
+
+
+class ScopeEntered(_Record, tag="scope-entered"):
+    """A visit of a scope began: a scope instance of this path exists now."""
+
+    path: str
+    element: str
+    scope: str
+    due: int | None = None
+
+
+class ScopeLeft(_Record, tag="scope-left"):
+    """A scope completed. Its undo entries become its parent's, as one unit; or `undo` alone undoes it."""
+
+    path: str
+    undo: str | None = None
+
+
+class ScopeFailed(_Record, tag="scope-failed"):
+    """A scope (the top one: path "") turns back. Waits and timers in it are dropped; what is open is resolved,
+    then what was done is undone in reverse. `caught`: the flow goes on behind it once that is done."""
+
+    path: str
+    code: str
+    reason: str
+    element: str
+    caught: bool
+
+
+class ScopeUndone(_Record, tag="scope-undone"):
+    """Everything in a failed inner scope is undone; it is gone."""
+
+    path: str
+
+
+class Terminated(_Record, tag="terminated"):
+    """A terminate end was reached: the scope ends now; what is still open in it is resolved and undone."""
+
+    path: str
+    element: str
+
+
+class Chosen(_Record, tag="chosen"):
+    """A choice was made: `case` is the name of the condition, or `otherwise`."""
+
+    element: str
+    scope: str
+    case: str
+
+
+class JoinReached(_Record, tag="join-reached"):
+    """A token reached a join that waits for `of` tokens."""
+
+    element: str
+    scope: str
+    of: int
+
+
+class Looped(_Record, tag="looped"):
+    """The flow went back, for the `times`-th time in this visit of the scope."""
+
+    element: str
+    scope: str
+    times: int
+
+
+# --- steps ----------------------------------------------------------------------------------------
+
+
+class CommandSent(_Record, tag="command-sent"):
+    """A step was reached; its command is journaled and may be dispatched."""
+
+    path: str
+    element: str
+    scope: str
+    type: str
+    command: Raw
+    to: str
+    """Name of the participant."""
+    number: int
+    """Number of the command among those to this participant."""
+    due: int | None = None
+
+
+class AttemptFailed(_Record, tag="attempt-failed"):
+    """An attempt ended without an answer. `unknown`: the effect may have happened all the same (a gateway)."""
+
+    path: str
+    attempt: int
+    reason: str
+    unknown: bool = False
+    retry_at: int | None = None
+    """When the next attempt begins; None: there is none."""
+
+
+class AttemptBegun(_Record, tag="attempt-begun"):
+    """The command is sent again, with the same id."""
+
+    path: str
+    attempt: int
+
+
+class StepCompleted(_Record, tag="step-completed"):
+    """The step was done. `undo` is the function that undoes it, `via` says who told: its answer, the inquiry
+    (`resolve`) after a time-out or a failure elsewhere, or a person (`hand`)."""
+
+    path: str
+    answer: Raw
+    undo: str | None = None
+    pivot: bool = False
+    via: str = "answer"
+
+
+class StepRefused(_Record, tag="step-refused"):
+    """The participant refused; nothing was done."""
+
+    path: str
+    code: str
+    reason: str
+
+
+class StepFailed(_Record, tag="step-failed"):
+    """The step ended without an answer: out of attempts (`failed`) or of time (`timeout`).
+    `unknown`: it may have been done, so `undo` will be run without an answer."""
+
+    path: str
+    code: str
+    reason: str
+    unknown: bool = False
+    undo: str | None = None
+
+
+class Resolving(_Record, tag="resolving"):
+    """The outcome is inquired: the participant tells the stored answer, or makes sure that there will be none."""
+
+    path: str
+    why: str
+
+
+class StepDropped(_Record, tag="step-dropped"):
+    """The inquiry found that the step was not done, and it never will be."""
+
+    path: str
+    why: str
+
+
+class StepSkipped(_Record, tag="step-skipped"):
+    """A person decided that the flow goes on without this element."""
+
+    path: str
+    reason: str
+
+
+# --- waits, timers, answers -----------------------------------------------------------------------
+
+
+class WaitBegun(_Record, tag="wait-begun"):
+    """The saga waits for an event of this type with this key."""
+
+    path: str
+    element: str
+    scope: str
+    event: str
+    key: str
+    due: int | None = None
+
+
+class EventTaken(_Record, tag="event-taken"):
+    """The event waited for was there."""
+
+    path: str
+    event_id: str
+    event: Raw
+
+
+class WaitExpired(_Record, tag="wait-expired"):
+    """The time within which the event was waited for is over."""
+
+    path: str
+
+
+class SleepBegun(_Record, tag="sleep-begun"):
+    """The saga sleeps until `due`."""
+
+    path: str
+    element: str
+    scope: str
+    due: int
+
+
+class Woke(_Record, tag="woke"):
+    """The sleep is over."""
+
+    path: str
+
+
+class Answered(_Record, tag="answered"):
+    """The saga has an answer; a later one replaces it."""
+
+    path: str
+    element: str
+    scope: str
+    answer: Raw
+
+
+# --- compensation ---------------------------------------------------------------------------------
+
+
+class UndoSent(_Record, tag="undo-sent"):
+    """The compensation of the visit `of` was sent."""
+
+    path: str
+    element: str
+    scope: str
+    of: str
+    type: str
+    command: Raw
+    to: str
+    number: int
+
+
+class UndoCompleted(_Record, tag="undo-completed"):
+    """The visit is undone."""
+
+    path: str
+    via: str = "answer"
+
+
+class UndoSkipped(_Record, tag="undo-skipped"):
+    """A person decided that this is not undone."""
+
+    path: str
+    reason: str
+
+
+# --- incidents ------------------------------------------------------------------------------------
+
+
+class Parked(_Record, tag="parked"):
+    """This visit cannot go on without a person. `kind`: `function` (the author's function raised), `refused`,
+    `failed`, `timeout` (there is no way back), `undo-refused`, `undo-failed`, `no-handler`, `down`, `poison`, `store`.
+    `of`: for a compensation whose function raised, the visit it was to undo."""
+
+    path: str
+    element: str
+    scope: str
+    kind: str
+    reason: str
+    at: int
+    of: str | None = None
+
+
+class Unparked(_Record, tag="unparked"):
+    """The visit goes on where it was (`again` False), or is given up and its element visited anew."""
+
+    path: str
+    anew: bool = False
+
+
+Record: TypeAlias = (
+    Started
+    | Ended
+    | Suspended
+    | Held
+    | Resumed
+    | Acted
+    | Ignored
+    | ScopeEntered
+    | ScopeLeft
+    | ScopeFailed
+    | ScopeUndone
+    | Terminated
+    | Chosen
+    | JoinReached
+    | Looped
+    | CommandSent
+    | AttemptFailed
+    | AttemptBegun
+    | StepCompleted
+    | StepRefused
+    | StepFailed
+    | Resolving
+    | StepDropped
+    | StepSkipped
+    | WaitBegun
+    | EventTaken
+    | WaitExpired
+    | SleepBegun
+    | Woke
+    | Answered
+    | UndoSent
+    | UndoCompleted
+    | UndoSkipped
+    | Parked
+    | Unparked
+)
+
+_encode = msgspec.json.Encoder().encode
+_decoder: msgspec.json.Decoder[list[Record]] = msgspec.json.Decoder(list[Record])
+
+
+def encode_records(records: list[Record]) -> bytes:
+    """Return the records of one row as a JSON array of objects."""
+    return _encode(records)
+
+
+def decode_records(data: bytes) -> list[Record]:
+    """Read what `encode_records` wrote. Raises msgspec.ValidationError when it is something else."""
+    return _decoder.decode(data)

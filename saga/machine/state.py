@@ -1,0 +1,204 @@
+"""Where one saga is: its scope instances, the visits that are open in them, what was done, what is known.
+
+Rules
+1. `State` is built by `evolve` alone, record by record; nobody else writes to it. Live and replayed it is the same.
+2. A token is an open `Visit`. Its `phase` says what it waits for, and so what must be outside: see `pending`.
+3. Every scope instance has its own direction and its own list of what to undo. The top one turns back once, never again.
+4. A finished visit leaves only its result, and an entry in `done` if it can be undone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from msgspec import Raw
+
+__all__ = ["Direction", "Done", "Failure", "Incident", "Phase", "ScopeInstance", "Sent", "State", "Status", "Visit"]
+
+TOP = ""
+"""Path of the top scope instance."""
+
+
+class Status(str, Enum):
+    """What a person sees of a saga; exactly one at a time."""
+
+    RUNNING = "RUNNING"
+    COMPENSATING = "COMPENSATING"
+    COMPLETED = "COMPLETED"
+    COMPENSATED = "COMPENSATED"
+    PARKED = "PARKED"
+    SUSPENDED = "SUSPENDED"
+
+    @property
+    def ended(self) -> bool:
+        """Whether a saga of this status is over for ever."""
+        return self is Status.COMPLETED or self is Status.COMPENSATED
+
+
+class Direction(Enum):
+    """Where a scope instance goes."""
+
+    FORWARD = "forward"
+    BACKWARD = "backward"
+    """It failed: everything done in it is undone."""
+    ENDING = "ending"
+    """A terminate end was reached: what is found done from now on is undone, what was done before stays."""
+
+
+class Phase(Enum):
+    """What an open visit waits for."""
+
+    OPEN = "open"
+    """The answer to its command."""
+    BACKOFF = "backoff"
+    """The time of the next attempt."""
+    RESOLVING = "resolving"
+    """What the participant says about the outcome of its command."""
+    WAITING = "waiting"
+    """An event."""
+    SLEEPING = "sleeping"
+    """A point in time."""
+    PARKED = "parked"
+    """A person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A command as it was journaled: all that is needed to send it (again)."""
+
+    type: str
+    command: Raw
+    to: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a scope turned back: `code` and `reason` of the refusal, and the element it came from."""
+
+    code: str
+    reason: str
+    element: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Why a visit is parked (see `records.Parked`), and since when."""
+
+    kind: str
+    reason: str
+    at: int
+
+
+@dataclass(slots=True)
+class Done:
+    """Something that was done and can be undone once."""
+
+    path: str
+    element: str
+    undo: str
+    order: int
+    """Position in the order of completion, over the whole saga."""
+    answer: Raw | None
+    """None: the outcome is unknown, it may not have been done at all."""
+    values: dict[str, Raw]
+    """The results by element, as they were when it was completed."""
+    tries: int = 0
+    """How many compensations were sent for it (the operator's retries make new ones)."""
+
+
+@dataclass(slots=True)
+class Visit:
+    """One arrival at one element that is not over yet: a token."""
+
+    path: str
+    element: str
+    scope: str
+    phase: Phase
+    sent: Sent | None = None
+    attempt: int = 1
+    unknown: bool = False
+    """An attempt ended without telling whether it had an effect."""
+    due: int | None = None
+    """The deadline of the visit."""
+    wake: int | None = None
+    """When a sleep or a pause before the next attempt ends."""
+    event: str = ""
+    key: str = ""
+    undoes: Done | None = None
+    """For a compensation: what it undoes."""
+    incident: Incident | None = None
+
+
+@dataclass(slots=True)
+class ScopeInstance:
+    """One visit of a scope; the top one has the path ""."""
+
+    path: str
+    element: str
+    parent: str | None
+    due: int | None = None
+    direction: Direction = Direction.FORWARD
+    failure: Failure | None = None
+    open: int = 0
+    """How many visits and inner scope instances are open in it."""
+    done: list[Done] = field(default_factory=list)
+    keep: int = 0
+    """While ending: entries of `done` up to this order stay."""
+    ordinals: dict[str, int] = field(default_factory=dict)
+    """How often each element was visited in this instance."""
+    joins: dict[str, int] = field(default_factory=dict)
+    """How many tokens have reached each join."""
+    caught: dict[str, Failure] = field(default_factory=dict)
+    """What each inner scope failed with last."""
+
+
+@dataclass(slots=True)
+class State:
+    """One saga. Made by `evolve(None, Started(...))`."""
+
+    id: str
+    saga: str
+    version: int
+    graph: str
+    input_type: str
+    input: Raw
+    started_ms: int
+    correlation: str
+    causation: str
+    tags: dict[str, str]
+    scopes: dict[str, ScopeInstance]
+    visits: dict[str, Visit] = field(default_factory=dict)
+    results: dict[str, Raw] = field(default_factory=dict)
+    """Element → its latest value. Replaced, never written into: `Done.values` shares it."""
+    used_events: set[str] = field(default_factory=set)
+    order: int = 0
+    answer: Raw | None = None
+    failure: Failure | None = None
+    """Why the saga as a whole turned back."""
+    pivoted: bool = False
+    """A pivot was passed: there is no way back."""
+    suspended: bool = False
+    held: list[Raw] = field(default_factory=list)
+    ended: Status | None = None
+    ignored: int = 0
+
+    @property
+    def top(self) -> ScopeInstance:
+        """The top scope instance."""
+        return self.scopes[TOP]
+
+    @property
+    def status(self) -> Status:
+        """The status of the saga."""
+        if self.ended is not None:
+            return self.ended
+        if self.suspended:
+            return Status.SUSPENDED
+        for visit in self.visits.values():
+            if visit.phase is Phase.PARKED:
+                return Status.PARKED
+        if self.scopes[TOP].direction is Direction.BACKWARD:
+            return Status.COMPENSATING
+        return Status.RUNNING

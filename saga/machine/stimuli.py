@@ -1,0 +1,173 @@
+"""What may happen to a saga: the stimuli that `decide` answers with records.
+
+A stimulus says which visit it is about by its path; the shell knows the path from the command id, timer or wait.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+from msgspec import Raw
+
+__all__ = [
+    "Blocked",
+    "Cancel",
+    "Completed",
+    "EventArrived",
+    "Failed",
+    "MarkDone",
+    "Refused",
+    "Resolved",
+    "Resume",
+    "Retry",
+    "Skip",
+    "Start",
+    "Stimulus",
+    "Suspend",
+    "TimerFired",
+    "decode_stimulus",
+    "encode_stimulus",
+]
+
+
+class _Stimulus(msgspec.Struct, frozen=True, tag_field="is", omit_defaults=True):
+    """The base of all stimuli."""
+
+
+class Start(_Stimulus, tag="start"):
+    """Begin. Only for a saga that does not exist yet."""
+
+    id: str
+    input_type: str
+    input: Raw
+    correlation: str
+    causation: str = ""
+    tags: dict[str, str] = {}
+    event_id: str = ""
+    """The event that started it, if one did: it satisfies no wait of the saga again."""
+
+
+class Completed(_Stimulus, tag="completed"):
+    """A participant has carried out the command."""
+
+    path: str
+    answer: Raw
+
+
+class Refused(_Stimulus, tag="refused"):
+    """A participant refuses the command."""
+
+    path: str
+    code: str
+    reason: str
+
+
+class Failed(_Stimulus, tag="failed"):
+    """An attempt failed. `unknown`: it may have had an effect all the same."""
+
+    path: str
+    reason: str
+    unknown: bool = False
+
+
+class Resolved(_Stimulus, tag="resolved"):
+    """What became of a command whose outcome was inquired."""
+
+    path: str
+    outcome: Literal["done", "refused", "not-done", "unknown"]
+    answer: Raw = Raw(b"null")
+    reason: str = ""
+
+
+class EventArrived(_Stimulus, tag="event"):
+    """An event that the visit waits for is there."""
+
+    path: str
+    event_id: str
+    event: Raw
+
+
+class TimerFired(_Stimulus, tag="timer"):
+    """A timer is due; `timer` is DEADLINE or WAKE of `pending`."""
+
+    path: str
+    timer: str
+
+
+class Blocked(_Stimulus, tag="blocked"):
+    """The command of this visit cannot be delivered: `kind` is `no-handler`, `down` or `poison`."""
+
+    path: str
+    kind: str
+    reason: str
+
+
+class Cancel(_Stimulus, tag="cancel"):
+    """Give up: undo what was done."""
+
+    reason: str
+
+
+class Retry(_Stimulus, tag="retry"):
+    """Try the parked visit again; `path` may be left out when only one is parked, and may be an element's name."""
+
+    reason: str
+    path: str = ""
+
+
+class Skip(_Stimulus, tag="skip"):
+    """Go on without the parked visit."""
+
+    reason: str
+    path: str = ""
+
+
+class MarkDone(_Stimulus, tag="mark-done"):
+    """The parked visit was done by hand, with this answer."""
+
+    reason: str
+    answer: Raw
+    path: str = ""
+
+
+class Suspend(_Stimulus, tag="suspend"):
+    """Stop moving."""
+
+    reason: str
+
+
+class Resume(_Stimulus, tag="resume"):
+    """Move again."""
+
+    reason: str
+
+
+Stimulus: TypeAlias = (
+    Start
+    | Completed
+    | Refused
+    | Failed
+    | Resolved
+    | EventArrived
+    | TimerFired
+    | Blocked
+    | Cancel
+    | Retry
+    | Skip
+    | MarkDone
+    | Suspend
+    | Resume
+)
+
+_decoder: msgspec.json.Decoder[Stimulus] = msgspec.json.Decoder(Stimulus)
+
+
+def encode_stimulus(stimulus: Stimulus) -> Raw:
+    """Return the stimulus as JSON, to be held."""
+    return Raw(msgspec.json.encode(stimulus))
+
+
+def decode_stimulus(data: Raw) -> Stimulus:
+    """Read what `encode_stimulus` wrote."""
+    return _decoder.decode(bytes(data))

@@ -1,0 +1,100 @@
+"""One turn of the machine: what `decide` works with while it answers one stimulus.
+
+A turn records facts, evolving the state as it goes, and keeps two lists of work: tokens that are on their way
+to a node, and scope instances in which something came to an end. The rules that use it are in `advancing`
+(forward), `failing` (turning back), `undoing` (backward) and `acting` (operators); they never call each other in
+circles, but put work on these lists.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from msgspec import Raw
+
+from saga.flow.graph import Graph
+from saga.machine.evolve import evolve
+from saga.machine.records import Ignored, Parked, Record
+from saga.machine.state import Done, Sent, State, Visit
+
+__all__ = ["Evaluate", "NotPossible", "Stuck", "Turn"]
+
+
+class Stuck(Exception):
+    """Raised by `Evaluate`: the author's function cannot be used. `kind` is one of `records.Parked`, `reason` for people."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind, self.reason = kind, reason
+
+
+class NotPossible(Exception):
+    """An operator's action does not fit the state; nothing was recorded. The text says why and what to do."""
+
+
+class Evaluate(Protocol):
+    """The shell's guarded calls of the author's functions, in the state as it is now. Each may raise Stuck."""
+
+    def command(self, element: str) -> Sent:
+        """Call the function of a step; return its command, encoded, with its destination and number."""
+
+    def undo(self, function: str, done: Done) -> Sent:
+        """Call a compensation, with the values as they were when `done` was completed."""
+
+    def key(self, element: str) -> str:
+        """Call the function of a wait; return the key."""
+
+    def wake_at(self, element: str, now_ms: int) -> int:
+        """Call the function of a sleep; return the time to wake, in UTC ms."""
+
+    def condition(self, name: str) -> bool:
+        """Call a condition."""
+
+    def answer(self, element: str) -> Raw:
+        """Call the function of an answer; return it encoded."""
+
+
+class Turn:
+    """The state, the facts recorded so far, and the work left."""
+
+    __slots__ = ("dirty", "evaluate", "graph", "now", "records", "state", "tokens")
+
+    def __init__(self, graph: Graph, state: State | None, now_ms: int, evaluate: Evaluate) -> None:
+        self.graph = graph
+        self.state: State = state  # type: ignore[assignment]  # None only until `Started` is recorded
+        self.now = now_ms
+        self.evaluate = evaluate
+        self.records: list[Record] = []
+        self.tokens: deque[tuple[str, str]] = deque()
+        self.dirty: dict[str, None] = {}
+
+    def record(self, record: Record) -> None:
+        """Record a fact: it is applied to the state at once."""
+        self.records.append(record)
+        self.state = evolve(self.state, record)
+
+    def arrive(self, scope: str, node: str) -> None:
+        """A token is on its way to `node` in the scope instance `scope`."""
+        self.tokens.append((scope, node))
+
+    def touch(self, scope: str) -> None:
+        """Something in the scope instance came to an end: see whether it is complete, or what is undone next."""
+        self.dirty[scope] = None
+
+    def path(self, scope: str, element: str) -> str:
+        """Return the path of the next visit of `element` in this scope instance."""
+        ordinal = self.state.scopes[scope].ordinals.get(element, 0) + 1
+        return f"{scope}/{element}.{ordinal}" if scope else f"{element}.{ordinal}"
+
+    def ignore(self, what: str, path: str, why: str) -> None:
+        """Record that something changes nothing."""
+        self.record(Ignored(what, path, why))
+
+    def park(self, visit: Visit, kind: str, reason: str) -> None:
+        """An open visit cannot go on without a person."""
+        self.record(Parked(visit.path, visit.element, visit.scope, kind, reason, self.now))
+
+    def park_token(self, scope: str, element: str, kind: str, reason: str) -> None:
+        """A token cannot go on from `element` without a person."""
+        self.record(Parked(self.path(scope, element), element, scope, kind, reason, self.now))
