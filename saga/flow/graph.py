@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -206,12 +206,12 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def digest(self) -> str:
         """Return the hash that pins an instance to this graph: 32 hexadecimal digits, docstrings left out."""
-        known = self.__dict__.get("digest")  # asked for at every start, and a graph does not change
+        known = self.__dict__.get("_digest")  # asked for at every start, and a graph does not change
         if known is not None:
             return str(known)
         bare = {key: msgspec.structs.replace(node, doc="") for key, node in self.nodes.items()}
         data = msgspec.json.encode(msgspec.structs.replace(self, nodes=bare, doc=""), order="deterministic")
-        self.__dict__["digest"] = digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+        self.__dict__["_digest"] = digest = hashlib.blake2b(data, digest_size=16).hexdigest()
         return digest
 
     def to_json(self) -> bytes:
@@ -243,4 +243,4 @@ def flows(node: Node) -> Mapping[str, str]:
             return {}
 
 
-_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Graph)
+_decoder: msgspec.json.Decoder[Graph] = msgspec.json.Decoder(Graph)

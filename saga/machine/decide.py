@@ -18,6 +18,8 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import Raw
+
 from saga.flow.graph import Graph, RetryPolicy, Step, Wait
 from saga.machine import records as r
 from saga.machine import stimuli as s
@@ -172,7 +174,7 @@ def _completed(turn: Turn, stimulus: s.Completed) -> None:
         _step_done(turn, visit, stimulus.answer, "answer")
 
 
-def _step_done(turn: Turn, visit: Visit, answer: r.Raw, via: str) -> None:
+def _step_done(turn: Turn, visit: Visit, answer: Raw, via: str) -> None:
     node = turn.graph.nodes[visit.element]
     assert isinstance(node, Step)
     turn.record(r.StepCompleted(visit.path, answer, node.compensation, node.pivot, via))
@@ -248,7 +250,7 @@ def _resolved(turn: Turn, stimulus: s.Resolved) -> None:
         _found_not_done(turn, visit, "not done, and never will be")
 
 
-def _found_done(turn: Turn, visit: Visit, answer: r.Raw) -> None:
+def _found_done(turn: Turn, visit: Visit, answer: Raw) -> None:
     node = turn.graph.nodes[visit.element]
     assert isinstance(node, Step)
     forward = turn.state.scopes[visit.scope].direction is Direction.FORWARD

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec import Raw
+
 from saga.machine import records as r
 from saga.machine.state import (
     TOP,

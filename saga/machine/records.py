@@ -30,7 +30,7 @@ class _Record(msgspec.Struct, frozen=True, tag_field="is", omit_defaults=True):
 # --- the saga as a whole --------------------------------------------------------------------------
 
 
-class Started(_Record, tag="started"):
+class Started(_Record, frozen=True, tag="started"):
     """The saga began. What it is pinned to for ever."""
 
     id: str
@@ -49,31 +49,31 @@ class Started(_Record, tag="started"):
     format: int = FORMAT
 
 
-class Ended(_Record, tag="ended"):
+class Ended(_Record, frozen=True, tag="ended"):
     """The saga is over: `COMPLETED` or `COMPENSATED`."""
 
     status: str
 
 
-class Suspended(_Record, tag="suspended"):
+class Suspended(_Record, frozen=True, tag="suspended"):
     """An operator stopped the saga: what comes in is held, nothing moves."""
 
     reason: str
 
 
-class Held(_Record, tag="held"):
+class Held(_Record, frozen=True, tag="held"):
     """Something came in while the saga was suspended; it is taken up when the saga is resumed."""
 
     stimulus: Raw
 
 
-class Resumed(_Record, tag="resumed"):
+class Resumed(_Record, frozen=True, tag="resumed"):
     """An operator let a suspended saga go on."""
 
     reason: str
 
 
-class Acted(_Record, tag="acted"):
+class Acted(_Record, frozen=True, tag="acted"):
     """An operator (or the runtime, for a participant that is back) did something about a visit."""
 
     action: str
@@ -81,7 +81,7 @@ class Acted(_Record, tag="acted"):
     reason: str
 
 
-class Ignored(_Record, tag="ignored"):
+class Ignored(_Record, frozen=True, tag="ignored"):
     """Something arrived too late, twice or for nobody: it changes nothing, and is not forgotten."""
 
     what: str
@@ -92,7 +92,7 @@ class Ignored(_Record, tag="ignored"):
 # --- scopes and flows -----------------------------------------------------------------------------
 
 
-class ScopeEntered(_Record, tag="scope-entered"):
+class ScopeEntered(_Record, frozen=True, tag="scope-entered"):
     """A visit of a scope began: a scope instance of this path exists now."""
 
     path: str
@@ -101,14 +101,14 @@ class ScopeEntered(_Record, tag="scope-entered"):
     due: int | None = None
 
 
-class ScopeLeft(_Record, tag="scope-left"):
+class ScopeLeft(_Record, frozen=True, tag="scope-left"):
     """A scope completed. Its undo entries become its parent's, as one unit; or `undo` alone undoes it."""
 
     path: str
     undo: str | None = None
 
 
-class ScopeFailed(_Record, tag="scope-failed"):
+class ScopeFailed(_Record, frozen=True, tag="scope-failed"):
     """A scope (the top one: path "") turns back. Waits and timers in it are dropped; what is open is resolved,
     then what was done is undone in reverse. `caught`: the flow goes on behind it once that is done."""
 
@@ -119,20 +119,20 @@ class ScopeFailed(_Record, tag="scope-failed"):
     caught: bool
 
 
-class ScopeUndone(_Record, tag="scope-undone"):
+class ScopeUndone(_Record, frozen=True, tag="scope-undone"):
     """Everything in a failed inner scope is undone; it is gone."""
 
     path: str
 
 
-class Terminated(_Record, tag="terminated"):
+class Terminated(_Record, frozen=True, tag="terminated"):
     """A terminate end was reached: the scope ends now; what is still open in it is resolved and undone."""
 
     path: str
     element: str
 
 
-class Chosen(_Record, tag="chosen"):
+class Chosen(_Record, frozen=True, tag="chosen"):
     """A choice was made: `case` is the name of the condition, or `otherwise`."""
 
     element: str
@@ -140,7 +140,7 @@ class Chosen(_Record, tag="chosen"):
     case: str
 
 
-class JoinReached(_Record, tag="join-reached"):
+class JoinReached(_Record, frozen=True, tag="join-reached"):
     """A token reached a join that waits for `of` tokens."""
 
     element: str
@@ -148,7 +148,7 @@ class JoinReached(_Record, tag="join-reached"):
     of: int
 
 
-class Looped(_Record, tag="looped"):
+class Looped(_Record, frozen=True, tag="looped"):
     """The flow went back, for the `times`-th time in this visit of the scope."""
 
     element: str
@@ -159,7 +159,7 @@ class Looped(_Record, tag="looped"):
 # --- steps ----------------------------------------------------------------------------------------
 
 
-class CommandSent(_Record, tag="command-sent"):
+class CommandSent(_Record, frozen=True, tag="command-sent"):
     """A step was reached; its command is journaled and may be dispatched."""
 
     path: str
@@ -174,7 +174,7 @@ class CommandSent(_Record, tag="command-sent"):
     due: int | None = None
 
 
-class AttemptFailed(_Record, tag="attempt-failed"):
+class AttemptFailed(_Record, frozen=True, tag="attempt-failed"):
     """An attempt ended without an answer. `unknown`: the effect may have happened all the same (a gateway)."""
 
     path: str
@@ -185,14 +185,14 @@ class AttemptFailed(_Record, tag="attempt-failed"):
     """When the next attempt begins; None: there is none."""
 
 
-class AttemptBegun(_Record, tag="attempt-begun"):
+class AttemptBegun(_Record, frozen=True, tag="attempt-begun"):
     """The command is sent again, with the same id."""
 
     path: str
     attempt: int
 
 
-class StepCompleted(_Record, tag="step-completed"):
+class StepCompleted(_Record, frozen=True, tag="step-completed"):
     """The step was done. `undo` is the function that undoes it, `via` says who told: its answer, the inquiry
     (`resolve`) after a time-out or a failure elsewhere, or a person (`hand`)."""
 
@@ -203,7 +203,7 @@ class StepCompleted(_Record, tag="step-completed"):
     via: str = "answer"
 
 
-class StepRefused(_Record, tag="step-refused"):
+class StepRefused(_Record, frozen=True, tag="step-refused"):
     """The participant refused; nothing was done."""
 
     path: str
@@ -211,7 +211,7 @@ class StepRefused(_Record, tag="step-refused"):
     reason: str
 
 
-class StepFailed(_Record, tag="step-failed"):
+class StepFailed(_Record, frozen=True, tag="step-failed"):
     """The step ended without an answer: out of attempts (`failed`) or of time (`timeout`).
     `unknown`: it may have been done, so `undo` will be run without an answer."""
 
@@ -222,21 +222,21 @@ class StepFailed(_Record, tag="step-failed"):
     undo: str | None = None
 
 
-class Resolving(_Record, tag="resolving"):
+class Resolving(_Record, frozen=True, tag="resolving"):
     """The outcome is inquired: the participant tells the stored answer, or makes sure that there will be none."""
 
     path: str
     why: str
 
 
-class StepDropped(_Record, tag="step-dropped"):
+class StepDropped(_Record, frozen=True, tag="step-dropped"):
     """The inquiry found that the step was not done, and it never will be."""
 
     path: str
     why: str
 
 
-class StepSkipped(_Record, tag="step-skipped"):
+class StepSkipped(_Record, frozen=True, tag="step-skipped"):
     """A person decided that the flow goes on without this element."""
 
     path: str
@@ -246,7 +246,7 @@ class StepSkipped(_Record, tag="step-skipped"):
 # --- waits, timers, answers -----------------------------------------------------------------------
 
 
-class WaitBegun(_Record, tag="wait-begun"):
+class WaitBegun(_Record, frozen=True, tag="wait-begun"):
     """The saga waits for an event of this type with this key."""
 
     path: str
@@ -257,7 +257,7 @@ class WaitBegun(_Record, tag="wait-begun"):
     due: int | None = None
 
 
-class EventTaken(_Record, tag="event-taken"):
+class EventTaken(_Record, frozen=True, tag="event-taken"):
     """The event waited for was there."""
 
     path: str
@@ -265,13 +265,13 @@ class EventTaken(_Record, tag="event-taken"):
     event: Raw
 
 
-class WaitExpired(_Record, tag="wait-expired"):
+class WaitExpired(_Record, frozen=True, tag="wait-expired"):
     """The time within which the event was waited for is over."""
 
     path: str
 
 
-class SleepBegun(_Record, tag="sleep-begun"):
+class SleepBegun(_Record, frozen=True, tag="sleep-begun"):
     """The saga sleeps until `due`."""
 
     path: str
@@ -280,13 +280,13 @@ class SleepBegun(_Record, tag="sleep-begun"):
     due: int
 
 
-class Woke(_Record, tag="woke"):
+class Woke(_Record, frozen=True, tag="woke"):
     """The sleep is over."""
 
     path: str
 
 
-class Answered(_Record, tag="answered"):
+class Answered(_Record, frozen=True, tag="answered"):
     """The saga has an answer; a later one replaces it."""
 
     path: str
@@ -298,7 +298,7 @@ class Answered(_Record, tag="answered"):
 # --- compensation ---------------------------------------------------------------------------------
 
 
-class UndoSent(_Record, tag="undo-sent"):
+class UndoSent(_Record, frozen=True, tag="undo-sent"):
     """The compensation of the visit `of` was sent."""
 
     path: str
@@ -311,14 +311,14 @@ class UndoSent(_Record, tag="undo-sent"):
     number: int
 
 
-class UndoCompleted(_Record, tag="undo-completed"):
+class UndoCompleted(_Record, frozen=True, tag="undo-completed"):
     """The visit is undone."""
 
     path: str
     via: str = "answer"
 
 
-class UndoSkipped(_Record, tag="undo-skipped"):
+class UndoSkipped(_Record, frozen=True, tag="undo-skipped"):
     """A person decided that this is not undone."""
 
     path: str
@@ -328,7 +328,7 @@ class UndoSkipped(_Record, tag="undo-skipped"):
 # --- incidents ------------------------------------------------------------------------------------
 
 
-class Parked(_Record, tag="parked"):
+class Parked(_Record, frozen=True, tag="parked"):
     """This visit cannot go on without a person. `kind`: `function` (the author's function raised), `refused`,
     `failed`, `timeout` (there is no way back), `undo-refused`, `undo-failed`, `no-handler`, `down`, `poison`, `store`.
     `of`: for a compensation whose function raised, the visit it was to undo."""
@@ -342,7 +342,7 @@ class Parked(_Record, tag="parked"):
     of: str | None = None
 
 
-class Unparked(_Record, tag="unparked"):
+class Unparked(_Record, frozen=True, tag="unparked"):
     """The visit goes on where it was (`again` False), or is given up and its element visited anew."""
 
     path: str

@@ -35,7 +35,7 @@ class _Stimulus(msgspec.Struct, frozen=True, tag_field="is", omit_defaults=True)
     """The base of all stimuli."""
 
 
-class Start(_Stimulus, tag="start"):
+class Start(_Stimulus, frozen=True, tag="start"):
     """Begin. Only for a saga that does not exist yet."""
 
     id: str
@@ -48,14 +48,14 @@ class Start(_Stimulus, tag="start"):
     """The event that started it, if one did: it satisfies no wait of the saga again."""
 
 
-class Completed(_Stimulus, tag="completed"):
+class Completed(_Stimulus, frozen=True, tag="completed"):
     """A participant has carried out the command."""
 
     path: str
     answer: Raw
 
 
-class Refused(_Stimulus, tag="refused"):
+class Refused(_Stimulus, frozen=True, tag="refused"):
     """A participant refuses the command."""
 
     path: str
@@ -63,7 +63,7 @@ class Refused(_Stimulus, tag="refused"):
     reason: str
 
 
-class Failed(_Stimulus, tag="failed"):
+class Failed(_Stimulus, frozen=True, tag="failed"):
     """An attempt failed. `unknown`: it may have had an effect all the same."""
 
     path: str
@@ -71,7 +71,7 @@ class Failed(_Stimulus, tag="failed"):
     unknown: bool = False
 
 
-class Resolved(_Stimulus, tag="resolved"):
+class Resolved(_Stimulus, frozen=True, tag="resolved"):
     """What became of a command whose outcome was inquired."""
 
     path: str
@@ -80,7 +80,7 @@ class Resolved(_Stimulus, tag="resolved"):
     reason: str = ""
 
 
-class EventArrived(_Stimulus, tag="event"):
+class EventArrived(_Stimulus, frozen=True, tag="event"):
     """An event that the visit waits for is there."""
 
     path: str
@@ -88,14 +88,14 @@ class EventArrived(_Stimulus, tag="event"):
     event: Raw
 
 
-class TimerFired(_Stimulus, tag="timer"):
+class TimerFired(_Stimulus, frozen=True, tag="timer"):
     """A timer is due; `timer` is DEADLINE or WAKE of `pending`."""
 
     path: str
     timer: str
 
 
-class Blocked(_Stimulus, tag="blocked"):
+class Blocked(_Stimulus, frozen=True, tag="blocked"):
     """The command of this visit cannot be delivered: `kind` is `no-handler`, `down` or `poison`."""
 
     path: str
@@ -103,27 +103,27 @@ class Blocked(_Stimulus, tag="blocked"):
     reason: str
 
 
-class Cancel(_Stimulus, tag="cancel"):
+class Cancel(_Stimulus, frozen=True, tag="cancel"):
     """Give up: undo what was done."""
 
     reason: str
 
 
-class Retry(_Stimulus, tag="retry"):
+class Retry(_Stimulus, frozen=True, tag="retry"):
     """Try the parked visit again; `path` may be left out when only one is parked, and may be an element's name."""
 
     reason: str
     path: str = ""
 
 
-class Skip(_Stimulus, tag="skip"):
+class Skip(_Stimulus, frozen=True, tag="skip"):
     """Go on without the parked visit."""
 
     reason: str
     path: str = ""
 
 
-class MarkDone(_Stimulus, tag="mark-done"):
+class MarkDone(_Stimulus, frozen=True, tag="mark-done"):
     """The parked visit was done by hand, with this answer."""
 
     reason: str
@@ -131,13 +131,13 @@ class MarkDone(_Stimulus, tag="mark-done"):
     path: str = ""
 
 
-class Suspend(_Stimulus, tag="suspend"):
+class Suspend(_Stimulus, frozen=True, tag="suspend"):
     """Stop moving."""
 
     reason: str
 
 
-class Resume(_Stimulus, tag="resume"):
+class Resume(_Stimulus, frozen=True, tag="resume"):
     """Move again."""
 
     reason: str
