@@ -16,8 +16,8 @@ This module knows nothing of sagas, stores, threads or JSON.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Annotated, Any, Generic, Self, TypeVar, get_args, get_origin, get_type_hints
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Generic, Self, TypeVar, get_args, get_origin, get_type_hints, overload
 
 from saga.errors import DefinitionError, Problem
 
@@ -43,15 +43,25 @@ class Command(Generic[R_co]):
 
     __slots__ = ()
 
+    @overload
     @classmethod
-    def handler(cls, function: Callable[[H, Self], R_co | Rejected], /) -> Callable[[H, Self], R_co | Rejected]:
+    def handler(
+        cls, function: Callable[[H, Self], R_co | Rejected], /
+    ) -> Callable[[H, Self], R_co | Rejected]: ...
+    @overload
+    @classmethod
+    def handler(
+        cls, function: Callable[[H, Self], Awaitable[R_co | Rejected]], /
+    ) -> Callable[[H, Self], Awaitable[R_co | Rejected]]: ...
+    @classmethod
+    def handler(cls, function: Any, /) -> Any:
         """Make `function` the handler of this command in the context or gateway whose class it stands in.
 
         The handler takes the command and returns its answer. `raise Rejected` refuses and takes the handler's
         writes back, `return Rejected(...)` refuses and keeps them; any other exception is a failed attempt.
-        A gateway's handler may be `async def`: use `Command.async_handler` for those.
+        A gateway's handler may be `def` or `async def`, a context's is `def`.
         """
-        function.__saga_handles__ = cls  # type: ignore[attr-defined]
+        function.__saga_handles__ = cls
         return function
 
 
