@@ -1,0 +1,1 @@
+"""Long-running business processes on actors, inside one Python process."""
