@@ -69,7 +69,9 @@ def _retry(turn: Turn, action: s.Retry) -> None:
     visit = find_parked(turn, action.path)
     assert visit.incident is not None
     turn.record(r.Acted("retry", visit.path, action.reason))
-    if visit.sent is not None and visit.incident.kind in _SAME_ID:
+    if visit.inquired and visit.incident.kind in _SAME_ID:
+        turn.record(r.Resolving(visit.path, action.reason))
+    elif visit.sent is not None and visit.incident.kind in _SAME_ID:
         turn.record(r.AttemptBegun(visit.path, 1))
     elif visit.undoes is not None:
         turn.record(r.Unparked(visit.path, anew=True))

@@ -112,7 +112,10 @@ def _begin(turn: Turn, start: s.Start) -> None:
             start.event_id,
         )
     )
-    turn.arrive(TOP, graph.start)
+    if start.at > turn.now:
+        turn.record(r.SleepBegun(turn.path(TOP, graph.start), graph.start, TOP, start.at))
+    else:
+        turn.arrive(TOP, graph.start)
 
 
 def _after_the_end(turn: Turn, stimulus: s.Stimulus) -> None:
@@ -282,7 +285,7 @@ def _found_unknown(turn: Turn, visit: Visit) -> None:
 
 def _blocked(turn: Turn, stimulus: s.Blocked) -> None:
     visit = turn.state.visits.get(stimulus.path)
-    if visit is not None and visit.sent is not None and visit.phase in (Phase.OPEN, Phase.BACKOFF):
+    if visit is not None and visit.sent is not None and visit.phase in (Phase.OPEN, Phase.BACKOFF, Phase.RESOLVING):
         turn.park(visit, stimulus.kind, stimulus.reason)
 
 

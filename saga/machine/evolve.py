@@ -283,6 +283,7 @@ def _step_failed(state: State, record: r.StepFailed) -> None:
 def _resolving(state: State, record: r.Resolving) -> None:
     visit = state.visits[record.path]
     visit.phase = Phase.RESOLVING
+    visit.inquired = True
     visit.wake = visit.due = visit.incident = None
 
 

@@ -120,6 +120,8 @@ class Visit:
     attempt: int = 1
     unknown: bool = False
     """An attempt ended without telling whether it had an effect."""
+    inquired: bool = False
+    """Its outcome is inquired: the command must not be sent any more."""
     due: int | None = None
     """The deadline of the visit."""
     wake: int | None = None

@@ -46,6 +46,8 @@ class Start(_Stimulus, frozen=True, tag="start"):
     tags: dict[str, str] = {}
     event_id: str = ""
     """The event that started it, if one did: it satisfies no wait of the saga again."""
+    at: int = 0
+    """When the flow begins, UTC ms; at once when that is past."""
 
 
 class Completed(_Stimulus, frozen=True, tag="completed"):
