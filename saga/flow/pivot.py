@@ -1,0 +1,179 @@
+"""The rules of the pivot: once a pivot step is done there is no way back, so nothing behind it may need one.
+
+Rules
+1. A pivot is not undone: it has no compensation, and stands in no scope that is undone as a whole (one with a
+   compensation, a catch or a timeout), nor in a parallel, whose other branches might fail after it.
+2. A saga passes one pivot, once: none leads to another one, or back to itself.
+3. Behind a pivot a refusal of the flow's own making (a `refuse`, a wait that is late, a scope out of time)
+   must be caught, by a scope behind the pivot. Refusals of participants cannot be foreseen; they park it.
+4. Behind a pivot a compensation runs only inside a scope that catches, or that is ended while a branch is
+   open; elsewhere it is a mistake. One that is also reached on a way around the pivot is none.
+
+All of it is reachability in the graph, so it holds for every language that compiles to one. A scope is left
+through its end nodes, and through its catches from anywhere in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from saga.errors import Problem
+from saga.flow.graph import End, Fork, Graph, Join, Node, Refuse, Scope, Step, Terminate, Wait, flows
+
+__all__ = ["pivot_problems"]
+
+
+def pivot_problems(graph: Graph) -> list[Problem]:
+    """Return what breaks the rules of the pivot in `graph`, in the order of its nodes."""
+    pivots = [node for node in graph.nodes.values() if isinstance(node, Step) and node.pivot]
+    if not pivots:
+        return []
+    in_parallel = _inside_parallels(graph)
+    problems = [problem for pivot in pivots for problem in _place_problems(graph, pivot, in_parallel)]
+    behind: dict[str, Step] = {}
+    for pivot in pivots:
+        for id in _reachable(graph, _successors(graph, pivot)):
+            behind.setdefault(id, pivot)
+    around = _reachable(graph, [graph.start], past=lambda node: not (isinstance(node, Step) and node.pivot))
+    for node in graph.nodes.values():
+        if node.id in behind:
+            problems.extend(_problems_behind(graph, node, behind[node.id], node.id in around))
+    return problems
+
+
+def _place_problems(graph: Graph, pivot: Step, in_parallel: set[str]) -> Iterator[Problem]:
+    if pivot.compensation is not None:
+        yield Problem(
+            pivot.id,
+            f"is a pivot and has a compensation ({pivot.compensation})",
+            "there is no way back from a pivot: drop one of the two",
+        )
+    around = list(graph.enclosing(pivot))
+    if in_parallel & {pivot.id, *(scope.id for scope in around)}:
+        yield Problem(
+            pivot.id,
+            "is a pivot in a parallel, whose other branches may fail after it",
+            "move it before or behind the parallel",
+        )
+    for scope in around:
+        parts = [
+            word
+            for word, given in (
+                ("a compensation", scope.compensation is not None),
+                ("a catch", bool(scope.catch)),
+                ("a timeout", scope.timeout_ms is not None),
+            )
+            if given
+        ]
+        if parts:
+            yield Problem(
+                pivot.id,
+                f"is a pivot in {scope.id}, which has {' and '.join(parts)} and so may be undone after it",
+                "move it out of the scope",
+            )
+
+
+def _problems_behind(graph: Graph, node: Node, pivot: Step, also_around: bool) -> Iterator[Problem]:
+    """Yield what is wrong with `node` behind `pivot`; `also_around`: some way to it passes no pivot."""
+    place = f"behind the pivot {pivot.id}"
+    scopes = list(graph.enclosing(node))
+    match node:
+        case Step(pivot=True):
+            if node.id == pivot.id:
+                what, remedy = "is a pivot and is reached again from itself", "move it out of the loop"
+            else:
+                what, remedy = (
+                    f"is a second pivot, {place}",
+                    "only one step can be the last that may be refused",
+                )
+            yield Problem(node.id, what, remedy)
+        case Refuse() if not _caught(scopes, node.code):
+            yield Problem(
+                node.id,
+                f"refuses with code {node.code!r} {place}, and nothing catches it",
+                f"put it in a scope with catch={{{node.code!r}: ...}}, or before the pivot",
+            )
+        case Wait() if node.within_ms is not None and node.late is None and not _caught(scopes, "timeout"):
+            yield Problem(
+                node.id,
+                f"may be late {place}, and nothing catches it",
+                "give it otherwise=..., or put it in a scope with catch={'timeout': ...}",
+            )
+        case Scope() if node.timeout_ms is not None and not _caught([node, *scopes], "timeout"):
+            yield Problem(
+                node.id,
+                f"has a timeout {place}, and nothing catches it",
+                "give it catch={'timeout': ...}, or drop the timeout",
+            )
+        case _:
+            pass
+    has_undo = isinstance(node, Step | Scope) and node.compensation is not None
+    pivotal = isinstance(node, Step) and node.pivot
+    if has_undo and not pivotal and not also_around and not _may_be_undone(graph, node, scopes):
+        yield Problem(
+            node.id,
+            f"has a compensation that never runs, since it stands {place}",
+            "drop the compensation, or put it in a scope with a catch",
+        )
+
+
+def _caught(scopes: Iterable[Scope], code: str) -> bool:
+    return any(code in scope.catch for scope in scopes)
+
+
+def _may_be_undone(graph: Graph, node: Node, scopes: list[Scope]) -> bool:
+    if any(scope.catch for scope in scopes):
+        return True
+    levels = {node.scope, *(scope.scope for scope in scopes)}
+    return any(isinstance(other, Terminate) and other.scope in levels for other in graph.nodes.values())
+
+
+# --- reachability ---------------------------------------------------------------------------------
+
+
+def _successors(graph: Graph, node: Node) -> list[str]:
+    """Return where a token may be after `node`, across scopes."""
+    if isinstance(node, Scope):
+        return [node.start, *node.catch.values()]
+    if isinstance(node, End | Terminate):
+        return [graph.scope(node.scope).next] if node.scope else []
+    return list(flows(node).values())
+
+
+def _reachable(
+    graph: Graph, entries: Iterable[str], past: Callable[[Node], bool] = lambda node: True
+) -> set[str]:
+    """Return all nodes reached from `entries`, and these; no way goes on from a node that is not `past`."""
+    found = set(entries)
+    waiting = list(found)
+    while waiting:
+        node = graph.nodes[waiting.pop()]
+        if past(node):
+            new = set(_successors(graph, node)) - found
+            found |= new
+            waiting.extend(new)
+    return found
+
+
+def _inside_parallels(graph: Graph) -> set[str]:
+    """Return the nodes between a fork and the join of all its branches, but not those in scopes there."""
+    inside: set[str] = set()
+    for fork in graph.nodes.values():
+        if isinstance(fork, Fork):
+            branches = [_along(graph, [entry], stops={fork.id}) for entry in fork.next]
+            joins = {id for id in set.intersection(*branches) if isinstance(graph.nodes[id], Join)}
+            inside |= _along(graph, fork.next, stops={fork.id, *joins}) - joins
+    return inside
+
+
+def _along(graph: Graph, entries: Iterable[str], stops: set[str]) -> set[str]:
+    """Return the nodes reached from `entries` by flows of the same scope, not going on past `stops`."""
+    found = set(entries)
+    waiting = list(found)
+    while waiting:
+        id = waiting.pop()
+        if id not in stops:
+            new = set(flows(graph.nodes[id]).values()) - found
+            found |= new
+            waiting.extend(new)
+    return found
