@@ -1,0 +1,609 @@
+"""The file of one context: its author's tables, and our inbox, outbox and positions beside them.
+
+How a driver uses it, all in the thread that opened it:
+
+    store.begin()
+    for command in batch:               # those that `answers` does not know
+        store.savepoint()
+        ... user code writes through `store.db` ...
+        store.release()                 # or store.undo(), which takes back what it wrote
+    store.commit(changes)               # inbox rows, outbox rows, positions, and COMMIT; or store.rollback()
+
+1. User code is whatever runs between these calls. It cannot end the transaction, write our tables, set
+   pragmas or attach files: see `authorizer`. What gets past that (`INSERT OR ROLLBACK`) is noticed:
+   TransactionLost.
+2. After an error the driver calls `rollback`, except after StoreFailed: then nobody knows, and only `abandon`
+   may follow.
+3. Every commit has a number, written in the file; saga.db keeps the highest it has heard of, and the file the
+   highest of saga.db: so an older copy of either is noticed at the next start.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
+
+import msgspec
+
+from saga.errors import DataLossDetected, SagaError, StoreFailed
+from saga.store.authorizer import Guard
+from saga.store.bulk import MAYBE, Bulk, flat
+from saga.store.connection import (
+    WAL_LIMIT_BYTES,
+    check_process,
+    close_untouched,
+    open_owner,
+    roll_back,
+    shrink_wal,
+    translated,
+    wal_size,
+)
+from saga.store.errors import TransactionLost
+from saga.store.files import MEMORY, StoreFiles
+from saga.store.schema import CONTEXT
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+__all__ = [
+    "ContextChanges",
+    "ContextStore",
+    "InboxRow",
+    "InboxTuple",
+    "OutboxRow",
+    "OutboxTuple",
+    "RetryRow",
+    "StoreState",
+]
+
+InboxTuple: TypeAlias = tuple[str, "int | None", str, "bytes | None", "str | None", "str | None", int]
+"""command_id, number (None: sent by the application), outcome ('done', 'refused' or 'tombstone'), answer
+(JSON), code, reason, at_ms. A refusal has a code, nothing else has; only what is done has an answer.
+"""
+
+OutboxTuple: TypeAlias = tuple[str, str, "str | None", bytes, int, str, "str | None"]
+"""event_id, type, key, payload (JSON), at_ms, correlation, causation. The store gives them their numbers."""
+
+RetryTuple: TypeAlias = tuple[int, "int | None", str]
+"""attempt (how many have failed), due_ms (None: set aside), reason."""
+
+
+class StoreState(NamedTuple):
+    """What saga.db says to a context at its opening; see `SagaStore`."""
+
+    store_id: str
+    epoch: int
+    commit_no: int
+    """Of saga.db, now."""
+    acknowledged: int
+    """The commit number of this context that saga.db has heard of, 0: none."""
+    outbox_no: int
+    """The number in this context's outbox up to which events are in the event log."""
+
+
+class InboxRow(NamedTuple):
+    """How a command ended; `answer` is JSON."""
+
+    command_id: str
+    number: int | None
+    outcome: str
+    answer: bytes | None
+    code: str | None
+    reason: str | None
+    at_ms: int
+
+
+class OutboxRow(NamedTuple):
+    """An event that was published here; `payload` is JSON."""
+
+    no: int
+    event_id: str
+    type: str
+    key: str | None
+    payload: bytes
+    at_ms: int
+    correlation: str
+    causation: str | None
+
+
+class RetryRow(NamedTuple):
+    """An event that a listener of this context has failed on `attempt` times; due_ms is None when it is set
+    aside.
+    """
+
+    event_no: int
+    event_type: str
+    attempt: int
+    due_ms: int | None
+    reason: str
+
+
+class ContextChanges:
+    """What one commit of a context writes, beside what user code wrote."""
+
+    __slots__ = ("coordinator_commit_no", "floor", "inbox", "outbox", "positions", "relayed_no", "retries")
+
+    def __init__(self) -> None:
+        self.inbox: list[InboxTuple] = []
+        self.outbox: list[OutboxTuple] = []
+        self.positions: dict[str, int] = {}
+        """event type → number of the last event in the log that was taken."""
+        self.retries: dict[tuple[int, str], RetryTuple | None] = {}
+        """(event_no, event_type) → the retry, or None when it is settled."""
+        self.floor = 0
+        """No command with a lower number is open; 0: as before."""
+        self.coordinator_commit_no = 0
+        """The highest commit number of saga.db that was heard of; 0: as before."""
+        self.relayed_no = 0
+        """Outbox rows up to this number are in the event log and can be forgotten; 0: none."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing that needs a commit. `floor` and `coordinator_commit_no` alone do not."""
+        return not (self.inbox or self.outbox or self.positions or self.retries or self.relayed_no)
+
+
+FILE_COLUMNS = "store_id, name, epoch, commit_no, coordinator_commit_no, floor, outbox_no"
+OUTBOX_COLUMNS = "no, event_id, type, key, payload, at_ms, correlation, causation"
+RETRY_COLUMNS = "event_no, event_type, attempt, due_ms, reason"
+
+IDS_AT_ONCE = 500
+PRUNED_AT_ONCE = 5_000
+COMMITS_BETWEEN_WAL_CHECKS = 256
+
+
+def _flat_inbox(rows: Sequence[InboxTuple]) -> list[Any]:
+    return flat([(*row[:3], None if row[3] is None else row[3].decode(), *row[4:]) for row in rows])
+
+
+def _flat_outbox(rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+    return flat([(*row[:4], row[4].decode(), *row[5:]) for row in rows])
+
+
+class _Statements:
+    """Our writing statements, with the token of one connection."""
+
+    def __init__(self, guard: Guard) -> None:
+        mark = guard.mark
+        self.begin = mark("BEGIN IMMEDIATE")
+        self.commit = mark("COMMIT")
+        self.rollback = mark("ROLLBACK")
+        self.savepoint = mark("SAVEPOINT _saga_command")
+        self.undo = mark("ROLLBACK TO _saga_command")
+        self.release = mark("RELEASE _saga_command")
+        self.inbox = Bulk(
+            "INSERT INTO _saga_inbox (command_id, number, outcome, answer, code, reason, at_ms) VALUES",
+            f"(?,{MAYBE},?,{MAYBE},{MAYBE},{MAYBE},?)",
+            mark(""),
+            flatten=_flat_inbox,
+        )
+        self.outbox = Bulk(
+            f"INSERT INTO _saga_outbox ({OUTBOX_COLUMNS}) VALUES",
+            f"(?,?,?,{MAYBE},?,?,?,{MAYBE})",
+            mark(""),
+            flatten=_flat_outbox,
+        )
+        self.positions = Bulk(
+            "INSERT INTO _saga_positions (event_type, position) VALUES",
+            "(?,?)",
+            mark("ON CONFLICT DO UPDATE SET position = excluded.position"),
+            sizes=(8, 1),
+        )
+        self.retries_over = Bulk(
+            "DELETE FROM _saga_retries WHERE (event_no, event_type) IN (VALUES",
+            "(?,?)",
+            mark(")"),
+            sizes=(8, 1),
+        )
+        self.retries = Bulk(
+            f"INSERT INTO _saga_retries ({RETRY_COLUMNS}) VALUES",
+            f"(?,?,?,{MAYBE},?)",
+            mark(
+                "ON CONFLICT DO UPDATE SET attempt = excluded.attempt, due_ms = excluded.due_ms,"
+                " reason = excluded.reason"
+            ),
+            sizes=(8, 1),
+        )
+        self.forget = mark("DELETE FROM _saga_outbox WHERE no <= ?")
+        self.prune = mark(
+            "DELETE FROM _saga_inbox WHERE command_id IN"
+            " (SELECT command_id FROM _saga_inbox WHERE number < ? ORDER BY number LIMIT ?)"
+        )
+        self.file = mark(
+            "UPDATE _saga_file SET commit_no = ?, coordinator_commit_no = max(coordinator_commit_no, ?),"
+            " floor = max(floor, ?), outbox_no = ?"
+        )
+
+
+class ContextStore:
+    """The owner of one context's file. Opened by `open`, used in that thread only, ended by `close` or
+    `abandon`.
+
+    Attributes, read-only for everyone else:
+    - `db`: the `sqlite_utils.Database` that user code gets
+    - `name`, `path`, `commit_no` (of the last commit), `outbox_no` (highest number given in the outbox)
+    - `floor`: commands with a lower number are not open any more, and may be forgotten
+    - `is_new`: whether the file was made by this call
+    """
+
+    db: Database
+
+    def __init__(self, connection: sqlite3.Connection, path: str, name: str) -> None:
+        self._connection = connection
+        self._execute = connection.execute
+        self._guard = Guard(connection)
+        self._guard.install()
+        self._statements = _Statements(self._guard)
+        self._pid = os.getpid()
+        self._commits_to_wal_check = COMMITS_BETWEEN_WAL_CHECKS
+        self.path, self.name = path, name
+        self.commit_no = self.outbox_no = self.floor = 0
+        self.is_new = False
+
+    # --- opening and closing ---
+
+    @classmethod
+    def open(
+        cls, files: StoreFiles, name: str, state: StoreState, migrations: Migrations | None = None
+    ) -> ContextStore:
+        """Open the file of context `name`, or create it, as its one owner; run the author's `migrations` on
+        it.
+
+        `state` is what saga.db says now. Everything happens in one commit or not at all. Raises
+        DataLossDetected when the file is missing, old, or of another store, or when saga.db is older than it;
+        SchemaTooNew, NotAStore, CorruptStore, CannotOpen, DiskFull, FileLocked; and whatever the migrations
+        raise.
+        """
+        path = files.context(name)
+        exists = not files.in_memory and CONTEXT.look(path) is not None
+        if not exists and state.acknowledged and not files.in_memory:
+            raise DataLossDetected(
+                path, f"is missing or empty, but saga.db knows of {state.acknowledged} commits of it"
+            )
+        # The isolation level makes Python send a BEGIN before a write outside of a transaction, which the
+        # guard refuses: otherwise what user code writes after an INSERT OR ROLLBACK would be committed at
+        # once, all by itself.
+        connection = open_owner(path, create=not exists, isolation_level="IMMEDIATE")
+        try:
+            store = cls(connection, path, name)
+            store._start(state, migrations)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, sqlite3.Error | OSError) and not getattr(error, "__notes__", ()):
+                raise translated(error, path, opening=True) from error
+            raise
+        return store
+
+    def _start(self, state: StoreState, migrations: Migrations | None) -> None:
+        from sqlite_utils import Database
+
+        execute, statements = self._execute, self._statements
+        execute(statements.begin)
+        try:
+            CONTEXT.migrate(self._connection)
+            row = execute(f"SELECT {FILE_COLUMNS} FROM _saga_file").fetchone()
+            if row is None:
+                self.is_new = True
+                row = (state.store_id, self.name, state.epoch, 0, state.commit_no, 0, state.outbox_no)
+                execute(
+                    f"INSERT INTO _saga_file (only, {FILE_COLUMNS}) VALUES (1,?,?,?,?,?,?,?)",
+                    row,
+                )
+            self._check(row, state)
+            _, _, _, self.commit_no, _, self.floor, self.outbox_no = row
+            self.db = Database(self._connection, execute_plugins=False, recursive_triggers=False)
+            if migrations is not None:
+                self._migrate(migrations)
+            self.commit_no += 1
+            execute(
+                "UPDATE _saga_file SET epoch = ?, commit_no = ?, coordinator_commit_no = ?",
+                (state.epoch, self.commit_no, state.commit_no),
+            )
+            execute(statements.commit)
+        except BaseException:
+            roll_back(self._connection, statements.rollback)
+            raise
+        self._guard.ours = False
+
+    def _check(self, row: tuple[Any, ...], state: StoreState) -> None:
+        store_id, name, epoch, commit_no, coordinator_commit_no, _, outbox_no = row
+        if store_id != state.store_id:
+            raise DataLossDetected(self.path, f"belongs to store {store_id}, not to {state.store_id}")
+        if name != self.name:
+            raise DataLossDetected(self.path, f"is the file of context {name}, not of {self.name}")
+        if commit_no < state.acknowledged or outbox_no < state.outbox_no:
+            raise DataLossDetected(
+                self.path,
+                f"is an old copy: it ends at commit {commit_no}, saga.db knows of {state.acknowledged}",
+            )
+        if coordinator_commit_no > state.commit_no or epoch > state.epoch:
+            raise DataLossDetected(
+                os.path.join(os.path.dirname(self.path), "saga.db"),
+                f"is an old copy: it is at commit {state.commit_no} of epoch {state.epoch},"
+                f" {os.path.basename(self.path)} knows of commit {coordinator_commit_no} of epoch {epoch}",
+            )
+
+    def _migrate(self, migrations: Migrations) -> None:
+        """Run the author's migrations, which are user code, in the transaction that is open."""
+        self._guard.ours = False
+        try:
+            migrations.apply(self.db)
+        except Exception as error:
+            self.explain(error)
+            error.add_note(f"in the migrations of context {self.name}; {self.path} is as it was before")
+            raise
+        finally:
+            self._guard.ours = True
+        if not self._connection.in_transaction:
+            raise TransactionLost(self.path, f"a migration of context {self.name} has ended the transaction")
+
+    def close(self) -> None:
+        """Close the file. An open transaction is rolled back."""
+        check_process(self._pid)
+        self._guard.ours = True
+        try:
+            roll_back(self._connection, self._statements.rollback)
+            if self.path != MEMORY:
+                shrink_wal(self._connection)
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+        finally:
+            self._connection.close()
+
+    def abandon(self) -> None:
+        """Close the connection after StoreFailed, writing nothing: the file stays as it is for the next
+        start.
+        """
+        check_process(self._pid)
+        self._guard.ours = True
+        close_untouched(self._connection, self.path)
+
+    # --- a transaction with user code in it ---
+
+    def begin(self) -> None:
+        """Begin a transaction. Raises FileLocked, DiskFull, ForkedRuntime; then there is none."""
+        check_process(self._pid)
+        self._guard.denied = ""
+        self._run(self._statements.begin)
+
+    def savepoint(self) -> None:
+        """Mark the point that `undo` goes back to. Raises TransactionLost when there is no transaction."""
+        self._run_in_transaction(self._statements.savepoint)
+
+    def release(self) -> None:
+        """Keep what was written since `savepoint`. Raises TransactionLost when it cannot be kept: all is
+        lost.
+        """
+        self._run_in_transaction(self._statements.release)
+
+    def undo(self) -> None:
+        """Take back what was written since `savepoint`. Raises TransactionLost when the whole transaction is
+        gone.
+        """
+        self._run_in_transaction(self._statements.undo)
+        self._run_in_transaction(self._statements.release)
+
+    def rollback(self) -> None:
+        """Take the whole transaction back; nothing when there is none. Raises StoreFailed when that fails."""
+        check_process(self._pid)
+        self._guard.ours = True
+        try:
+            roll_back(self._connection, self._statements.rollback)
+        except sqlite3.Error as error:
+            raise StoreFailed(self.path, f"a transaction cannot be rolled back: {error}") from error
+        finally:
+            self._guard.ours = False
+
+    def check_transaction(self) -> bool:
+        """Return whether the transaction that was begun is still open; user code may have lost it."""
+        return self._connection.in_transaction
+
+    def commit(self, changes: ContextChanges) -> range:
+        """Write `changes` and commit; return the outbox numbers that its rows have got, in their order.
+
+        Raises ConstraintFailed (also for a deferred constraint of the author's tables), DiskFull, FileLocked,
+        TransactionLost: nothing was written and the transaction is rolled back. StoreFailed: outcome unknown.
+        """
+        check_process(self._pid)
+        execute, statements = self._execute, self._statements
+        if not self._connection.in_transaction:
+            raise TransactionLost(self.path, _LOST)
+        first, part = self.outbox_no + 1, "inbox"
+        last = self.outbox_no + len(changes.outbox)
+        self._guard.ours = True
+        try:
+            if changes.inbox:
+                statements.inbox.run(execute, changes.inbox)
+            if changes.outbox:
+                part = "outbox"
+                statements.outbox.run(execute, [(no, *row) for no, row in enumerate(changes.outbox, first)])
+            if changes.positions:
+                part = "positions"
+                statements.positions.run(execute, list(changes.positions.items()))
+            if changes.retries:
+                part = "retries"
+                statements.retries_over.run(
+                    execute, [key for key, row in changes.retries.items() if row is None]
+                )
+                rows = [(*key, *row) for key, row in changes.retries.items() if row is not None]
+                statements.retries.run(execute, rows)
+            if changes.relayed_no:
+                part = "outbox"
+                execute(statements.forget, (changes.relayed_no,))
+            part = "file"
+            execute(statements.file, (self.commit_no + 1, changes.coordinator_commit_no, changes.floor, last))
+            part = "deferred constraints"
+            execute(statements.commit)
+        except BaseException as error:
+            self._undo_all(error, part)
+        finally:
+            self._guard.ours = False
+        self.commit_no += 1
+        self.outbox_no, self.floor = last, max(self.floor, changes.floor)
+        self._commits_to_wal_check -= 1
+        if self._commits_to_wal_check <= 0:
+            self._check_wal()
+        return range(first, last + 1)
+
+    def _undo_all(self, error: BaseException, part: str) -> NoReturn:
+        """Roll back after `error` and raise what it means."""
+        try:
+            roll_back(self._connection, self._statements.rollback)
+        except sqlite3.Error as second:
+            raise StoreFailed(self.path, f"a failed write cannot be rolled back: {second}") from error
+        if isinstance(error, sqlite3.OperationalError) and "SQL statements in progress" in str(error):
+            raise TransactionLost(self.path, _IN_PROGRESS) from error
+        if isinstance(error, sqlite3.Error | OverflowError | UnicodeError):
+            raise translated(error, self.path, part=part) from error
+        raise error
+
+    def _run(self, statement: str) -> None:
+        self._guard.ours = True
+        try:
+            self._execute(statement)
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+        finally:
+            self._guard.ours = False
+
+    def _run_in_transaction(self, statement: str) -> None:
+        if not self._connection.in_transaction:
+            raise TransactionLost(self.path, _LOST)
+        self._guard.ours = True
+        try:
+            self._execute(statement)
+        except sqlite3.OperationalError as error:
+            if "SQL statements in progress" in str(error):
+                raise TransactionLost(self.path, _IN_PROGRESS) from error
+            if "no such savepoint" in str(error):
+                raise TransactionLost(self.path, _LOST) from error
+            raise translated(error, self.path) from error
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+        finally:
+            self._guard.ours = False
+
+    def explain(self, error: BaseException) -> None:
+        """Add to an error of user code, as a note, what it was not allowed to do, if that is why it was
+        raised.
+        """
+        if isinstance(error, sqlite3.DatabaseError) and self._guard.denied and "not authorized" in str(error):
+            error.add_note(self._guard.denied)
+            self._guard.denied = ""
+
+    def outage(self, error: BaseException) -> SagaError | None:
+        """Return what an error that user code let out says about the disk, or None when it is the author's
+        own affair.
+
+        DiskFull, FileLocked, CorruptStore or StoreFailed: the attempt does not count, treat it as an error of
+        `commit`.
+        """
+        if not isinstance(error, sqlite3.DatabaseError) or isinstance(
+            error, sqlite3.IntegrityError | sqlite3.DataError
+        ):
+            return None
+        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+        return translated(error, self.path) if code in _OUTAGES else None
+
+    # --- inbox, outbox, positions ---
+
+    def answers(self, command_ids: Iterable[str]) -> dict[str, InboxRow]:
+        """Return command id → how it ended, for those commands that have an inbox row (a tombstone is one,
+        too).
+        """
+        statement = (
+            "SELECT command_id, number, outcome, CAST(answer AS BLOB), code, reason, at_ms FROM _saga_inbox"
+            " WHERE command_id IN (SELECT value FROM json_each(?))"
+        )
+        found: dict[str, InboxRow] = {}
+        iterator = iter(command_ids)
+        while some := list(islice(iterator, IDS_AT_ONCE)):
+            for row in self._read(statement, (msgspec.json.encode(some).decode(),)):
+                found[row[0]] = InboxRow._make(row)
+        return found
+
+    def outbox_after(self, no: int, limit: int = 1_000_000) -> list[OutboxRow]:
+        """Return the published events with an outbox number above `no`, in order, at most `limit`."""
+        statement = (
+            f"SELECT {OUTBOX_COLUMNS.replace('payload', 'CAST(payload AS BLOB)')} FROM _saga_outbox"
+            " WHERE no > ? ORDER BY no LIMIT ?"
+        )
+        return [OutboxRow._make(row) for row in self._read(statement, (no, limit))]
+
+    def positions(self) -> dict[str, int]:
+        """Return event type → number of the last event that was taken."""
+        return dict(self._read("SELECT event_type, position FROM _saga_positions"))
+
+    def retries(self) -> list[RetryRow]:
+        """Return the events that a listener has failed on, by event number."""
+        statement = f"SELECT {RETRY_COLUMNS} FROM _saga_retries ORDER BY event_no, event_type"
+        return [RetryRow._make(row) for row in self._read(statement)]
+
+    def first_event_needed(self) -> int | None:
+        """Return the lowest number in the event log that is still to be tried again, None for none."""
+        lowest: int | None = self._read("SELECT min(event_no) FROM _saga_retries")[0][0]
+        return lowest
+
+    def prune(self, floor: int) -> int:
+        """Delete inbox rows of commands numbered below `floor`, in the open transaction or one of its own.
+
+        At most 5,000 at once; returns how many, call it again while that is 5,000. Errors as of `commit`.
+        """
+        check_process(self._pid)
+        inside = self._connection.in_transaction
+        self._guard.ours = True
+        try:
+            if inside:
+                return self._execute(self._statements.prune, (floor, PRUNED_AT_ONCE)).rowcount
+            self._execute(self._statements.begin)
+            deleted = self._execute(self._statements.prune, (floor, PRUNED_AT_ONCE)).rowcount
+            self._execute(self._statements.file, (self.commit_no + 1, 0, floor, self.outbox_no))
+            self._execute(self._statements.commit)
+        except BaseException as error:
+            self._undo_all(error, "inbox")
+        finally:
+            self._guard.ours = False
+        self.commit_no += 1
+        self.floor = max(self.floor, floor)
+        return deleted
+
+    def _read(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        self._guard.ours = True
+        try:
+            return self._execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+        finally:
+            self._guard.ours = False
+
+    def _check_wal(self) -> None:
+        self._commits_to_wal_check = COMMITS_BETWEEN_WAL_CHECKS
+        if self.path != MEMORY and wal_size(self.path) > WAL_LIMIT_BYTES:
+            self._guard.ours = True
+            try:
+                shrink_wal(self._connection)
+            except sqlite3.Error as error:
+                what = translated(error, self.path)
+                if isinstance(what, StoreFailed):
+                    raise what from error
+            finally:
+                self._guard.ours = False
+
+
+_LOST = "user code has ended the transaction (INSERT OR ROLLBACK, RAISE(ROLLBACK)); all of it is lost"
+_IN_PROGRESS = (
+    "a statement that writes was not finished: read all rows of INSERT ... RETURNING, or close its cursor"
+)
+_OUTAGES = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)

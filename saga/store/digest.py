@@ -1,0 +1,43 @@
+"""The chain of digests over the journal of one saga: a changed, missing or swapped row does not fit its
+successor.
+
+Each row's digest covers the digest of the row before it and everything the row says. A row whose records
+were erased keeps its digest, and the chain goes on from there.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+__all__ = ["DIGEST_SIZE", "FIRST", "chain"]
+
+DIGEST_SIZE = 16
+"""Bytes of a digest. It guards against accidents, not against someone who can write the file."""
+
+FIRST = bytes(DIGEST_SIZE)
+"""What the first row of a saga is chained to."""
+
+
+def chain(
+    previous: bytes, saga_no: int, seq: int, at_ms: int, cause: str | None, encoding: int, records: bytes
+) -> bytes:
+    """Return the digest of a journal row. `previous` is that of the row before, `FIRST` for the first.
+
+    Numbers end with a bar, and the cause is preceded by its length in bytes ("-" for none), so that no two
+    different rows give the same bytes.
+    """
+    if cause is None:
+        framed = b"%b%d|%d|%d|%d|-|%b" % (previous, saga_no, seq, at_ms, encoding, records)
+    else:
+        text = cause.encode()
+        framed = b"%b%d|%d|%d|%d|%d|%b%b" % (
+            previous,
+            saga_no,
+            seq,
+            at_ms,
+            encoding,
+            len(text),
+            text,
+            records,
+        )
+    return blake2b(framed, digest_size=DIGEST_SIZE).digest()

@@ -1,0 +1,101 @@
+"""The schemas of the two kinds of files, and how an older file becomes a newer one.
+
+1. Migrations are only ever added, at the end. The number of them is the schema number, kept as
+   `user_version`.
+2. They run in one `BEGIN IMMEDIATE` of the caller; a file is never half migrated.
+3. A file with a higher number than ours is refused, and so is one that is not ours: `application_id` tells.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from saga.errors import SchemaTooNew
+from saga.store.connection import Header, read_header
+from saga.store.errors import NotAStore
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+__all__ = ["CONTEXT", "SAGA", "Schema"]
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """One kind of file."""
+
+    what: str
+    application_id: int
+    """Stands in the header of the file; https://www.sqlite.org/fileformat.html, offset 68."""
+    version: int
+    """How many migrations there are."""
+    set_name: str
+    """Of the migration set; those of an author stand in the same table under another."""
+
+    def look(self, path: str) -> Header | None:
+        """Return the header of `path`, None when it is missing, empty, or was never got beyond being created.
+
+        The file is opened for reading only. Raises SchemaTooNew, NotAStore, CannotOpen, CorruptStore.
+        """
+        header = read_header(path)
+        if header is None or (header.application_id == 0 and header.tables == 0):
+            return None
+        if header.application_id != self.application_id:
+            raise NotAStore(path, f"a SQLite database, but not {self.what}")
+        if header.user_version > self.version:
+            raise SchemaTooNew(path, header.user_version, self.version)
+        return header
+
+    def migrate(self, connection: sqlite3.Connection) -> None:
+        """Bring the file that `connection` has a write transaction on up to this schema; nothing if it is
+        there.
+
+        Errors of sqlite3 pass through; the caller rolls back.
+        """
+        if connection.execute("PRAGMA user_version").fetchone()[0] == self.version:
+            return
+        from sqlite_utils import Database  # takes 0.1 s to import, and is needed for a new file only
+
+        db = Database(connection, execute_plugins=False, recursive_triggers=False)
+        self._migrations().apply(db)
+        connection.execute(f"PRAGMA application_id={self.application_id}")
+        connection.execute(f"PRAGMA user_version={self.version}")
+
+    def _migrations(self) -> Migrations:
+        return _saga_migrations() if self is SAGA else _context_migrations()
+
+
+SAGA = Schema("the saga.db of a store", 0x53414741, 1, "saga")  # "SAGA"
+CONTEXT = Schema("the file of a context", 0x53414743, 1, "_saga")  # "SAGC"
+
+
+def _script(name: str) -> str:
+    return files("saga.store").joinpath(name).read_text(encoding="utf-8")
+
+
+def _saga_migrations() -> Migrations:
+    from sqlite_utils.migrations import Migrations
+
+    migrations = Migrations(SAGA.set_name)
+
+    @migrations()
+    def first_schema(db: Database) -> None:
+        db.executescript(_script("schema.sql"))
+
+    return migrations
+
+
+def _context_migrations() -> Migrations:
+    from sqlite_utils.migrations import Migrations
+
+    migrations = Migrations(CONTEXT.set_name)
+
+    @migrations()
+    def first_schema(db: Database) -> None:
+        db.executescript(_script("context_schema.sql"))
+
+    return migrations
