@@ -45,7 +45,9 @@ from saga.store.errors import (
     TryAgain,
 )
 from saga.store.files import MEMORY, StoreFiles
+from saga.store.integrity import Finding, verify
 from saga.store.lock import Owner, OwnerLock, is_locked, read_owner
+from saga.store.reading import ContextFacts, OverviewRow, StoreFacts, StoreReader
 from saga.store.saga_store import SagaStore
 
 __all__ = [
@@ -55,23 +57,28 @@ __all__ = [
     "CannotOpen",
     "ConstraintFailed",
     "ContextChanges",
+    "ContextFacts",
     "ContextStore",
     "DefinitionRow",
     "DiskFull",
     "EventRow",
     "FileLocked",
+    "Finding",
     "InboxRow",
     "IncidentRow",
     "JournalRow",
     "NotAStore",
     "OutboxRow",
+    "OverviewRow",
     "Owner",
     "OwnerLock",
     "Participant",
     "RetryRow",
     "SagaRow",
     "SagaStore",
+    "StoreFacts",
     "StoreFiles",
+    "StoreReader",
     "StoreState",
     "TimerRow",
     "TransactionLost",
@@ -80,4 +87,5 @@ __all__ = [
     "chain",
     "is_locked",
     "read_owner",
+    "verify",
 ]

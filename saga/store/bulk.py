@@ -34,7 +34,11 @@ def flat(rows: Sequence[tuple[Any, ...]]) -> list[Any]:
 
 
 class Bulk:
-    """One kind of write, prepared for several numbers of rows: `before (row), (row), ... after`."""
+    """One kind of write, prepared for several numbers of rows: `before (row), (row), ... after`.
+
+    Rows to be deleted are written `between=" OR "`: SQLite then looks each up by its key, whereas
+    `(a, b) IN (VALUES ...)` reads the whole table.
+    """
 
     __slots__ = ("_flatten", "_statements")
 
@@ -44,11 +48,12 @@ class Bulk:
         row: str,
         after: str = "",
         *,
+        between: str = ", ",
         flatten: Callable[[Sequence[Any]], list[Any]] = flat,
         sizes: Sequence[int] = SIZES,
     ) -> None:
         self._flatten = flatten
-        self._statements = [(size, f"{before} {', '.join([row] * size)} {after}") for size in sizes]
+        self._statements = [(size, f"{before} {between.join([row] * size)} {after}") for size in sizes]
 
     def run(self, execute: Callable[[str, list[Any]], sqlite3.Cursor], rows: Sequence[Any]) -> None:
         """Write `rows` with as few statements as there are sizes for. Errors of sqlite3 pass through."""

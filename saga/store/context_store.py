@@ -194,9 +194,10 @@ class _Statements:
             sizes=(8, 1),
         )
         self.retries_over = Bulk(
-            "DELETE FROM _saga_retries WHERE (event_no, event_type) IN (VALUES",
-            "(?,?)",
-            mark(")"),
+            "DELETE FROM _saga_retries WHERE",
+            "(event_no = ? AND event_type = ?)",
+            mark(""),
+            between=" OR ",
             sizes=(8, 1),
         )
         self.retries = Bulk(
@@ -234,7 +235,7 @@ class ContextStore:
 
     def __init__(self, connection: sqlite3.Connection, path: str, name: str) -> None:
         self._connection = connection
-        self._execute = connection.execute
+        self._execute = connection.cursor().execute  # one cursor, since making one costs 0.3 µs
         self._guard = Guard(connection)
         self._guard.install()
         self._statements = _Statements(self._guard)

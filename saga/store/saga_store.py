@@ -126,19 +126,19 @@ _JOURNAL = Bulk(
     f"(?,?,?,{MAYBE},?,?,?)",
     flatten=_flat_journal,
 )
-_WAITS_OVER = Bulk("DELETE FROM waits WHERE (saga_no, path) IN (VALUES", "(?,?)", ")")
+_WAITS_OVER = Bulk("DELETE FROM waits WHERE", "(saga_no = ? AND path = ?)", between=" OR ")
 _WAITS = Bulk(
     "INSERT INTO waits (saga_no, path, kind, type, key) VALUES",
     f"(?,?,?,?,{MAYBE})",
     "ON CONFLICT DO UPDATE SET kind = excluded.kind, type = excluded.type, key = excluded.key",
 )
-_TIMERS_OVER = Bulk("DELETE FROM timers WHERE (saga_no, name) IN (VALUES", "(?,?)", ")")
+_TIMERS_OVER = Bulk("DELETE FROM timers WHERE", "(saga_no = ? AND name = ?)", between=" OR ")
 _TIMERS = Bulk(
     "INSERT INTO timers (saga_no, name, due_ms) VALUES",
     "(?,?,?)",
     "ON CONFLICT DO UPDATE SET due_ms = excluded.due_ms",
 )
-_INCIDENTS_OVER = Bulk("DELETE FROM open_incidents WHERE (saga_no, path) IN (VALUES", "(?,?)", ")")
+_INCIDENTS_OVER = Bulk("DELETE FROM open_incidents WHERE", "(saga_no = ? AND path = ?)", between=" OR ")
 _INCIDENTS = Bulk(
     "INSERT INTO open_incidents (saga_no, path, kind, reason, since_ms) VALUES",
     "(?,?,?,?,?)",
@@ -187,6 +187,7 @@ class SagaStore:
 
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self._connection = connection
+        self._execute = connection.cursor().execute  # one cursor, since making one costs 0.3 µs
         self._path = path
         self._pid = os.getpid()
         self._commits_to_wal_check = COMMITS_BETWEEN_WAL_CHECKS
@@ -226,7 +227,7 @@ class SagaStore:
         return store
 
     def _start(self, now_ms: int, known: str | None) -> None:
-        execute = self._connection.execute
+        execute = self._execute
         execute("BEGIN IMMEDIATE")
         try:
             SAGA.migrate(self._connection)
@@ -291,7 +292,7 @@ class SagaStore:
         ForkedRuntime.
         """
         check_process(self._pid)
-        execute = self._connection.execute
+        execute = self._execute
         commit_no, part = self.commit_no + 1, "store"
         try:
             execute("BEGIN IMMEDIATE")
@@ -359,7 +360,7 @@ class SagaStore:
         returns.
         """
         check_process(self._pid)
-        execute = self._connection.execute
+        execute = self._execute
         commit_no = self.commit_no + 1
         result: Any = None
         try:
@@ -417,7 +418,7 @@ class SagaStore:
 
     def _read(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         try:
-            return self._connection.execute(statement, values).fetchall()
+            return self._execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise translated(error, self._path) from error
 
@@ -474,12 +475,12 @@ class SagaStore:
 
     def live_count(self) -> int:
         """Return how many sagas have not ended."""
-        count: int = self._read("SELECT count(*) FROM sagas WHERE ended_ms IS NULL AND busy IN (0, 1)")[0][0]
+        count: int = self._read("SELECT count(*) FROM sagas WHERE ended_ms IS NULL")[0][0]
         return count
 
     def due_timers(self, now_ms: int, limit: int) -> list[TimerRow]:
         """Return the timers that are due at `now_ms`, the longest due first, at most `limit`."""
-        statement = "SELECT saga_no, name, due_ms FROM timers WHERE due_ms <= ? ORDER BY due_ms, saga_no, name LIMIT ?"
+        statement = "SELECT saga_no, name, due_ms FROM timers WHERE due_ms <= ? ORDER BY 3, 1, 2 LIMIT ?"
         return [TimerRow._make(row) for row in self._read(statement, (now_ms, limit))]
 
     def next_due(self) -> int | None:
@@ -510,6 +511,13 @@ class SagaStore:
             for type_, key, saga_no, path in self._read(statement, (_json(some),)):
                 found.setdefault((type_, key), []).append((saga_no, path))
         return found
+
+    def incidents_of(self, kinds: Iterable[str]) -> list[tuple[int, str]]:
+        """Return (saga_no, path) of every open incident of these kinds, by saga."""
+        kinds_json, chosen = _json(list(kinds)), "kind IN (SELECT value FROM json_each(?))"
+        return self._read(
+            f"SELECT saga_no, path FROM open_incidents WHERE {chosen} ORDER BY 1, 2", (kinds_json,)
+        )
 
     def matching_events(self, type_: str, key: str | None, after_no: int) -> list[EventRow]:
         """Return the events of this type and key with a number above `after_no`, in order."""
@@ -573,7 +581,7 @@ class SagaStore:
     def first_event_needed(self) -> int | None:
         """Return the lowest `first_event_no` of all live sagas: events up to it are needed by none of them.
 
-        None when no saga is live. Reads all live sagas; meant for pruning, not for the hot path.
+        None when no saga is live. Reads an index of all live sagas; meant for pruning, not for the hot path.
         """
         lowest: int | None = self._read("SELECT min(first_event_no) FROM sagas WHERE ended_ms IS NULL")[0][0]
         return lowest
