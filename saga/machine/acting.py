@@ -16,8 +16,10 @@ from saga.machine.turn import NotPossible, Turn
 
 __all__ = ["act", "find_parked"]
 
-_SAME_ID = frozenset({"failed", "undo-failed", "no-handler", "down", "poison"})
-"""Incidents after which the command is sent again with the id it has."""
+_BLOCKED = frozenset({"no-handler", "down", "poison"})
+"""Incidents after which the command, or the inquiry about it, is sent again as it was."""
+_FAILED = frozenset({"failed", "undo-failed"})
+"""Incidents after which nothing is stored under the id of the command, unless it was inquired."""
 
 
 def act(turn: Turn, action: s.Stimulus) -> None:
@@ -68,17 +70,23 @@ def _cancel(turn: Turn, action: s.Cancel) -> None:
 def _retry(turn: Turn, action: s.Retry) -> None:
     visit = find_parked(turn, action.path)
     assert visit.incident is not None
+    kind, node = visit.incident.kind, turn.graph.nodes[visit.element]
     turn.record(r.Acted("retry", visit.path, action.reason))
-    if visit.inquired and visit.incident.kind in _SAME_ID:
+    if visit.inquired and kind in _BLOCKED:
         turn.record(r.Resolving(visit.path, action.reason))
-    elif visit.sent is not None and visit.incident.kind in _SAME_ID:
-        turn.record(r.AttemptBegun(visit.path, 1))
-    elif visit.undoes is not None:
-        turn.record(r.Unparked(visit.path, anew=True))
-        turn.touch(visit.scope)
+    elif visit.sent is not None and (kind in _BLOCKED or _no_outcome_is_stored(visit, kind)):
+        turn.record(r.AttemptBegun(visit.path, visit.attempt + 1, anew=True))
     else:
         turn.record(r.Unparked(visit.path, anew=True))
-        turn.arrive(visit.scope, visit.element)
+        if visit.undoes is not None:
+            turn.touch(visit.scope)
+        else:  # at an `again` that is used up, trying again is going round once more
+            turn.arrive(visit.scope, node.target if isinstance(node, g.Again) else visit.element)
+
+
+def _no_outcome_is_stored(visit: Visit, kind: str) -> bool:
+    """Whether sending the command again, with its id, may lead to something else than it has led to."""
+    return (kind in _FAILED and not visit.inquired) or (kind == "timeout" and visit.unknown)
 
 
 def _skip(turn: Turn, action: s.Skip) -> None:

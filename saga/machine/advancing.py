@@ -18,9 +18,12 @@ __all__ = ["arrive", "complete"]
 
 
 def arrive(turn: Turn, scope: str, node_id: str) -> None:
-    """Let a token arrive at a node. A token of a scope that has turned back meanwhile is gone."""
+    """Let a token arrive at a node. In a scope that has turned back meanwhile it is gone."""
     instance = turn.state.scopes.get(scope)
-    if instance is None or instance.direction is not Direction.FORWARD:
+    if instance is None:
+        return
+    if instance.direction is not Direction.FORWARD:
+        turn.touch(scope)  # it may have been the last thing that was open there
         return
     node = turn.graph.nodes[node_id]
     try:

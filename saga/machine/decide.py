@@ -25,9 +25,9 @@ from saga.machine import records as r
 from saga.machine import stimuli as s
 from saga.machine.acting import act
 from saga.machine.advancing import arrive, complete
-from saga.machine.failing import catcher, fail_visit, throw
+from saga.machine.failing import fail_visit, forward_only, throw
 from saga.machine.pending import DEADLINE
-from saga.machine.state import TOP, Direction, Phase, State, Visit
+from saga.machine.state import TOP, Direction, Failure, Phase, State, Visit
 from saga.machine.turn import Evaluate, NotPossible, Turn
 from saga.machine.undoing import undo_next, undone
 
@@ -35,6 +35,8 @@ __all__ = ["UNDO_RETRY", "decide"]
 
 UNDO_RETRY = RetryPolicy(attempts=10, first_ms=100, factor=2.0, max_ms=60_000, jitter=0.1)
 """Technical failures of a compensation: after 10 attempts a person is needed (DESIGN section 10)."""
+
+UNDECIDED = "whether this pivot step was done is unknown, so a person must decide"
 
 
 def decide(
@@ -138,10 +140,9 @@ def _while_suspended(turn: Turn, stimulus: s.Stimulus) -> None:
             held = turn.state.held
             turn.record(r.Resumed(stimulus.reason))
             for data in held:
-                _take(turn, s.decode_stimulus(data))
+                taken = s.decode_stimulus(data)
+                (_take if turn.state.ended is None else _after_the_end)(turn, taken)
                 _run(turn)
-                if turn.state.ended is not None:
-                    return
         case s.Cancel() | s.Retry() | s.Skip() | s.MarkDone() | s.Suspend():
             raise NotPossible("it is suspended; resume it first")
         case _:
@@ -171,7 +172,7 @@ def _completed(turn: Turn, stimulus: s.Completed) -> None:
     if visit.undoes is not None:
         turn.record(r.UndoCompleted(visit.path))
         turn.touch(visit.scope)
-    elif visit.phase is Phase.RESOLVING:
+    elif visit.inquired:
         _found_done(turn, visit, stimulus.answer)
     else:
         _step_done(turn, visit, stimulus.answer, "answer")
@@ -181,10 +182,7 @@ def _step_done(turn: Turn, visit: Visit, answer: Raw, via: str) -> None:
     node = turn.graph.nodes[visit.element]
     assert isinstance(node, Step)
     turn.record(r.StepCompleted(visit.path, answer, node.compensation, node.pivot, via))
-    if turn.state.scopes[visit.scope].direction is Direction.FORWARD:
-        turn.arrive(visit.scope, node.next)
-    else:
-        turn.touch(visit.scope)
+    turn.arrive(visit.scope, node.next)
 
 
 def _refused(turn: Turn, stimulus: s.Refused) -> None:
@@ -193,7 +191,7 @@ def _refused(turn: Turn, stimulus: s.Refused) -> None:
         return
     if visit.undoes is not None:
         turn.park(visit, "undo-refused", f"{stimulus.reason} [{stimulus.code}]")
-    elif visit.phase is Phase.RESOLVING:
+    elif visit.inquired:
         _found_not_done(turn, visit, f"refused: {stimulus.reason} [{stimulus.code}]")
     else:
         ending = r.StepRefused(visit.path, stimulus.code, stimulus.reason)
@@ -212,25 +210,26 @@ def _failed(turn: Turn, stimulus: s.Failed) -> None:
     undoing = visit.undoes is not None
     policy = UNDO_RETRY if undoing or not isinstance(node, Step) else node.retry
     attempt = visit.attempt
-    if attempt < policy.attempts:
-        retry_at = turn.now + policy.delay_ms(attempt, _spread(turn.state.id, visit.path, attempt))
+    tried = attempt - visit.earlier
+    if tried < policy.attempts:
+        retry_at = turn.now + policy.delay_ms(tried, _spread(turn.state.id, visit.path, attempt))
         turn.record(r.AttemptFailed(visit.path, attempt, stimulus.reason, stimulus.unknown, retry_at))
         return
     turn.record(r.AttemptFailed(visit.path, attempt, stimulus.reason, stimulus.unknown))
     if undoing:
         turn.park(visit, "undo-failed", stimulus.reason)
-        return
-    assert isinstance(node, Step)
-    _step_lost(turn, visit, node, "failed", stimulus.reason)
+    elif _undecided(turn, visit):
+        turn.park(visit, "failed", f"{stimulus.reason}; {UNDECIDED}")
+    elif forward_only(turn, visit, "failed"):
+        turn.park(visit, "failed", stimulus.reason)
+    else:
+        # a copy of the command may still be on its way: only the inquiry makes sure that it is never carried out
+        turn.record(r.Resolving(visit.path, stimulus.reason, "failed"))
 
 
-def _step_lost(turn: Turn, visit: Visit, node: Step, code: str, reason: str) -> None:
-    """A step ended without an answer; when it may have been done all the same, it is undone too."""
-    if node.pivot and visit.unknown:
-        turn.park(visit, code, f"{reason}; whether this pivot step was done is unknown, so a person must decide")
-        return
-    undo = node.compensation if visit.unknown else None
-    fail_visit(turn, visit, r.StepFailed(visit.path, code, reason, visit.unknown, undo), code, reason)
+def _undecided(turn: Turn, visit: Visit) -> bool:
+    node = turn.graph.nodes[visit.element]
+    return visit.unknown and isinstance(node, Step) and node.pivot
 
 
 def _spread(saga_id: str, path: str, attempt: int) -> float:
@@ -247,17 +246,19 @@ def _resolved(turn: Turn, stimulus: s.Resolved) -> None:
     elif stimulus.outcome == "refused":
         _found_not_done(turn, visit, stimulus.reason or "refused")
     elif stimulus.outcome == "unknown" or visit.unknown:
-        visit.unknown = True
+        if not visit.unknown:
+            turn.record(r.AttemptFailed(visit.path, visit.attempt, "its outcome is unknown", unknown=True))
         _found_unknown(turn, visit)
     else:
         _found_not_done(turn, visit, "not done, and never will be")
 
 
 def _found_done(turn: Turn, visit: Visit, answer: Raw) -> None:
+    """It was done: out of attempts it just goes on, out of time it is undone when there is a way back."""
     node = turn.graph.nodes[visit.element]
     assert isinstance(node, Step)
-    forward = turn.state.scopes[visit.scope].direction is Direction.FORWARD
-    if not forward or node.pivot or (turn.state.pivoted and catcher(turn, visit.scope, "timeout") is None):
+    late = visit.lost is None and _forward(turn, visit)
+    if not late or node.pivot or forward_only(turn, visit, "timeout"):
         _step_done(turn, visit, answer, "resolve")
         return
     turn.record(r.StepCompleted(visit.path, answer, node.compensation, node.pivot, "resolve"))
@@ -265,27 +266,40 @@ def _found_done(turn: Turn, visit: Visit, answer: Raw) -> None:
 
 
 def _found_not_done(turn: Turn, visit: Visit, why: str) -> None:
-    ending = r.StepDropped(visit.path, why)
-    if turn.state.scopes[visit.scope].direction is Direction.FORWARD:
+    if not _forward(turn, visit):
+        turn.record(r.StepDropped(visit.path, why))
+        turn.touch(visit.scope)
+    elif visit.lost is None:
+        ending = r.StepDropped(visit.path, why)
         fail_visit(turn, visit, ending, "timeout", f"{visit.element} was not done in time")
     else:
-        turn.record(ending)
-        turn.touch(visit.scope)
+        code, reason = visit.lost.code, visit.lost.reason
+        fail_visit(turn, visit, r.StepFailed(visit.path, code, reason), code, reason)
 
 
 def _found_unknown(turn: Turn, visit: Visit) -> None:
+    """It may have been done: it is undone without an answer. Of a pivot only a person can say what to do."""
     node = turn.graph.nodes[visit.element]
     assert isinstance(node, Step)
-    if turn.state.scopes[visit.scope].direction is Direction.FORWARD:
-        _step_lost(turn, visit, node, "timeout", f"{visit.element} was not answered in time")
-    else:
+    if not _forward(turn, visit):
         turn.record(r.StepFailed(visit.path, "unknown", "its outcome is unknown", True, node.compensation))
         turn.touch(visit.scope)
+        return
+    why = visit.lost or Failure("timeout", f"{visit.element} was not answered in time", visit.element)
+    if node.pivot:
+        turn.park(visit, why.code, f"{why.reason}; {UNDECIDED}")
+    else:
+        ending = r.StepFailed(visit.path, why.code, why.reason, True, node.compensation)
+        fail_visit(turn, visit, ending, why.code, why.reason)
+
+
+def _forward(turn: Turn, visit: Visit) -> bool:
+    return turn.state.scopes[visit.scope].direction is Direction.FORWARD
 
 
 def _blocked(turn: Turn, stimulus: s.Blocked) -> None:
     visit = turn.state.visits.get(stimulus.path)
-    if visit is not None and visit.sent is not None and visit.phase in (Phase.OPEN, Phase.BACKOFF, Phase.RESOLVING):
+    if visit is not None and visit.phase in (Phase.OPEN, Phase.BACKOFF, Phase.RESOLVING):
         turn.park(visit, stimulus.kind, stimulus.reason)
 
 

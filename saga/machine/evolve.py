@@ -212,11 +212,13 @@ def _terminated(state: State, record: r.Terminated) -> None:
     scope = state.scopes[record.path]
     scope.direction = Direction.ENDING
     scope.keep = state.order
+    unwanted: list[Done] = []  # what is about to be undone in there is not wanted now either
     for inner in _subtree(state, scope)[1:]:
-        if inner.direction is Direction.BACKWARD:  # what it was about to undo is not wanted now either
-            for done in inner.done:
-                state.order += 1
-                done.order = state.order
+        if inner.direction is not Direction.FORWARD:
+            unwanted += [done for done in inner.done if done.order > inner.keep]
+    for done in sorted(unwanted, key=lambda done: done.order):
+        state.order += 1
+        done.order = state.order
     _gather(state, scope)
 
 
@@ -258,7 +260,10 @@ def _attempt_begun(state: State, record: r.AttemptBegun) -> None:
     visit.phase = Phase.OPEN
     visit.attempt = record.attempt
     visit.wake = None
-    visit.incident = None
+    if record.anew:
+        visit.earlier = record.attempt - 1
+        visit.incident = visit.lost = None
+        visit.inquired = False
 
 
 def _step_completed(state: State, record: r.StepCompleted) -> None:
@@ -284,6 +289,8 @@ def _resolving(state: State, record: r.Resolving) -> None:
     visit = state.visits[record.path]
     visit.phase = Phase.RESOLVING
     visit.inquired = True
+    if record.code:
+        visit.lost = Failure(record.code, record.why, visit.element)
     visit.wake = visit.due = visit.incident = None
 
 

@@ -16,7 +16,7 @@ from saga.machine import records as r
 from saga.machine.state import TOP, Direction, Phase, ScopeInstance, Visit
 from saga.machine.turn import Turn
 
-__all__ = ["catcher", "fail_visit", "fail_scope", "terminate", "throw"]
+__all__ = ["fail_scope", "fail_visit", "forward_only", "terminate", "throw"]
 
 
 def catcher(turn: Turn, scope: str, code: str) -> ScopeInstance | None:
@@ -27,6 +27,11 @@ def catcher(turn: Turn, scope: str, code: str) -> ScopeInstance | None:
             return instance
         instance = turn.state.scopes[instance.parent]
     return None
+
+
+def forward_only(turn: Turn, visit: Visit, code: str) -> bool:
+    """Whether there is no way back from a failure of this visit: a pivot was passed, and nobody catches the code."""
+    return turn.state.pivoted and catcher(turn, visit.scope, code) is None
 
 
 def throw(turn: Turn, scope: str, code: str, reason: str, element: str) -> None:
@@ -43,7 +48,7 @@ def throw(turn: Turn, scope: str, code: str, reason: str, element: str) -> None:
 def fail_visit(turn: Turn, visit: Visit, ending: r.Record, code: str, reason: str) -> None:
     """An open visit fails: `ending` records its end, then the refusal is thrown. After a pivot it is parked instead,
     as it is, when nobody catches the refusal."""
-    if turn.state.pivoted and catcher(turn, visit.scope, code) is None:
+    if forward_only(turn, visit, code):
         turn.park(visit, _kind(code), reason)
         return
     turn.record(ending)

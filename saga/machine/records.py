@@ -186,10 +186,11 @@ class AttemptFailed(_Record, frozen=True, tag="attempt-failed"):
 
 
 class AttemptBegun(_Record, frozen=True, tag="attempt-begun"):
-    """The command is sent again, with the same id."""
+    """The command is sent again, with the same id. `anew`: a person wants it, the attempts before do not count."""
 
     path: str
     attempt: int
+    anew: bool = False
 
 
 class StepCompleted(_Record, frozen=True, tag="step-completed"):
@@ -223,10 +224,12 @@ class StepFailed(_Record, frozen=True, tag="step-failed"):
 
 
 class Resolving(_Record, frozen=True, tag="resolving"):
-    """The outcome is inquired: the participant tells the stored answer, or makes sure that there will be none."""
+    """The outcome is inquired: the participant tells the stored answer, or makes sure that there will be none.
+    `code`: what is thrown when there is none, if the step was not out of time but of attempts (`failed`)."""
 
     path: str
     why: str
+    code: str = ""
 
 
 class StepDropped(_Record, frozen=True, tag="step-dropped"):

@@ -118,10 +118,14 @@ class Visit:
     phase: Phase
     sent: Sent | None = None
     attempt: int = 1
+    earlier: int = 0
+    """How many of the attempts were made before a person began anew; they do not count."""
     unknown: bool = False
     """An attempt ended without telling whether it had an effect."""
     inquired: bool = False
     """Its outcome is inquired: the command must not be sent any more."""
+    lost: Failure | None = None
+    """What is thrown when the inquiry finds that it was not done; None: it was out of time."""
     due: int | None = None
     """The deadline of the visit."""
     wake: int | None = None

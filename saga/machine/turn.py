@@ -93,6 +93,9 @@ class Turn:
 
     def park(self, visit: Visit, kind: str, reason: str) -> None:
         """An open visit cannot go on without a person."""
+        if visit.incident is not None and visit.incident.kind == kind:
+            self.ignore(kind, visit.path, "it is parked for that already")
+            return
         self.record(Parked(visit.path, visit.element, visit.scope, kind, reason, self.now))
 
     def park_token(self, scope: str, element: str, kind: str, reason: str) -> None:
