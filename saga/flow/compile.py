@@ -150,7 +150,8 @@ def _milliseconds(duration: object) -> int | None:
     """Return a timedelta in ms, rounded up, so that nothing ends early; None for anything else."""
     if not isinstance(duration, timedelta):
         return None
-    return -(-duration // timedelta(milliseconds=1))
+    whole, rest = divmod(duration, timedelta(milliseconds=1))
+    return whole + bool(rest)
 
 
 def _policy(retry: object) -> g.RetryPolicy:

@@ -43,7 +43,9 @@ class Saga(Block, Generic[I]):
     Raises DefinitionError, with all problems, when the class is made.
     """
 
-    flow: ClassVar[Blocks]
+    # Blocks, and nothing else. Mypy would refuse `flow = one_leaf` without the Any: it takes the type of
+    # `self.flow`, which is what came back to the leaf. Anything else in it raises when the class is made.
+    flow: ClassVar[Blocks | Any]
     _saga_definition: ClassVar[Definition]
 
     id: str

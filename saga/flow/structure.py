@@ -102,13 +102,15 @@ class _Walk:
     # --- blocks -----------------------------------------------------------------------------------
 
     def sequence(self, part: Part) -> None:
-        for inner, after in zip(part.parts, part.parts[1:], strict=False):
-            names = [each.id for each in after.walk() if each.id]
-            if names and ON not in _ways(inner):
-                last = _stop(inner)
-                what = f"is never reached, since the flow never goes on behind {last}"
-                self.problem(names[0], what, f"move it before {last}, or take it out")
+        stop = ""
+        for inner in part.parts:
+            names = [each.id for each in inner.walk() if each.id]
+            if stop and names:
+                what = f"is never reached, since the flow never goes on behind {stop}"
+                self.problem(names[0], what, f"move it before {stop}, or take it out")
                 return
+            if not stop and ON not in _ways(inner):
+                stop = _stop(inner)
 
     def choice(self, part: Part, choice: Choice) -> None:
         remedy = "write each case as a pair: (condition, block)"

@@ -157,6 +157,26 @@ class BookTrip(Saga[TripAsked], name="travel.BookTrip", version=2):
     )
 
 
+class ConfirmTrip(Saga[TripAsked]):
+    """A flow of one leaf."""
+
+    @step()
+    def confirm(self) -> Confirm:
+        return Confirm(self.input.trip_id)
+
+    flow = confirm
+
+
+class CancelTrip(Saga[TripAsked]):
+    """A flow of one block."""
+
+    @step()
+    def cancel(self) -> Cancel:
+        return Cancel(self.input.trip_id, None)
+
+    flow = scope(cancel, catch={"flown": ()})
+
+
 def read_definition() -> str:
     """A leaf, read on its class, is the leaf."""
     return BookTrip.book_flight.name + (BookTrip.paid.doc or "")

@@ -178,8 +178,4 @@ class E(Saga[OrderPlaced]):
     w37 = choice(is_fine)  # W37 no pair
 
 
-class F(Saga[OrderPlaced]):
-    flow = "fine"  # W38 a string is no block
-
-
-class G(Saga[OrderPlaced], context=FulfilOrder): ...  # W39 no context
+class F(Saga[OrderPlaced], context=FulfilOrder): ...  # W38 no context

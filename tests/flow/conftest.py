@@ -1,0 +1,118 @@
+"""Small sagas for tests: written as a lambda over the names of their leaves, and drawn as arrows."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from saga import Command, Event, Key, Saga, answer, condition, sleep, step, wait
+from saga.flow import Graph, definition_of
+from saga.flow.graph import Scope, flows
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Do(Command[None]):
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undo(Command[None]):
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived(Event):
+    id: Key[str]
+
+
+def leaf(name: str, **options: Any) -> object:
+    """Make the leaf that `name` says: is_ condition, until_ wait, nap_ sleep, tell_ answer, else a step."""
+
+    def send(self: Any) -> Do:
+        return Do(name)
+
+    def ask(self: Any) -> bool:
+        return True
+
+    def key(self: Any) -> str:
+        return name
+
+    def pause(self: Any) -> timedelta:
+        return timedelta(1)
+
+    def undo(self: Any) -> Undo:
+        return Undo(name)
+
+    def named(function: Callable[..., Any], own: str = name) -> Any:
+        function.__name__ = own
+        return function
+
+    match name.split("_")[0]:
+        case "is":
+            return condition(named(ask))
+        case "until":
+            return wait(Arrived, **options)(named(key))
+        case "nap":
+            return sleep(named(pause))
+        case "tell":
+            return answer(named(key))
+        case _:
+            undone = options.pop("undone", False)
+            made = step(**options)(named(send))
+            if undone:
+                made.compensation(named(undo, f"undo_{name}"))
+            return made
+
+
+def saga_of(flow: Callable[..., object], **options: dict[str, Any]) -> type[Saga[Any]]:
+    """Make a saga of the leaves that `flow` has as parameters; `options` by leaf go to its decorator.
+
+    A step with the option `undone=True` has a compensation `undo_<its name>`.
+    """
+    leaves = {name: leaf(name, **options.get(name, {})) for name in inspect.signature(flow).parameters}
+    namespace: dict[str, object] = dict(leaves)
+    for made in leaves.values():
+        namespace.update({each.name: each for each in getattr(made, "compensations", ())})
+    namespace["flow"] = flow(**leaves)
+    return types.new_class("Small", (Saga[Placed],), {}, lambda body: body.update(namespace))
+
+
+def graph_of(flow: Callable[..., object], **options: dict[str, Any]) -> Graph:
+    """Return the graph of `saga_of(flow)`."""
+    return definition_of(saga_of(flow, **options)).graph
+
+
+def arrows(graph: Graph) -> list[str]:
+    """Return the graph as lines: `a -> b`, `choice-1 -is_large-> b`; a scope leads to its start by `in`."""
+    lines = []
+    for node in graph.nodes.values():
+        inner = {"in": node.start} if isinstance(node, Scope) else {}
+        for label, target in {**inner, **flows(node)}.items():
+            lines.append(f"{node.id} -{label}-> {target}" if label else f"{node.id} -> {target}")
+    return lines
+
+
+@pytest.fixture(name="saga_of")
+def _saga_of() -> Callable[..., type[Saga[Any]]]:
+    return saga_of
+
+
+@pytest.fixture(name="graph_of")
+def _graph_of() -> Callable[..., Graph]:
+    return graph_of
+
+
+@pytest.fixture(name="arrows_of")
+def _arrows_of() -> Callable[..., list[str]]:
+    return lambda flow, **options: arrows(graph_of(flow, **options))
