@@ -4,6 +4,9 @@ The promised names. What is not listed here may move. Importing this package loa
 and contexts are written; what runs them is loaded when it is first asked for.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from saga.errors import (
     CommandFailed,
     CorruptStore,
@@ -51,6 +54,14 @@ from saga.flow import (
 from saga.messages import Command, Event, Key, Rejected
 from saga.participants import Context, Gateway
 
+if TYPE_CHECKING:
+    from saga.clock import ScaledClock, SystemClock, VirtualClock
+    from saga.coordination.outcome import Outcome, Refusal
+    from saga.handle import Handle
+    from saga.history import HistoryEntry
+    from saga.machine import Status
+    from saga.runtime import Runtime, Start
+
 __all__ = [
     "Command",
     "CommandFailed",
@@ -62,30 +73,40 @@ __all__ = [
     "Event",
     "ForkedRuntime",
     "Gateway",
+    "Handle",
+    "HistoryEntry",
     "Key",
     "NoHandler",
     "NotAllowed",
     "NotDecodable",
     "NotEncodable",
     "NotReached",
+    "Outcome",
     "Overloaded",
     "PayloadTooLarge",
     "Problem",
+    "Refusal",
     "Rejected",
     "Retry",
+    "Runtime",
     "RuntimeClosed",
     "Saga",
     "SagaConflict",
     "SagaError",
     "SagaParked",
+    "ScaledClock",
     "SchemaTooNew",
+    "Start",
+    "Status",
     "StoreError",
     "StoreFailed",
     "StoreInUse",
     "StoreNotFound",
     "StoredDataError",
+    "SystemClock",
     "UnknownSaga",
     "UsageError",
+    "VirtualClock",
     "WaitTimeout",
     "again",
     "answer",
@@ -100,5 +121,24 @@ __all__ = [
     "wait",
 ]
 
-# Runtime, Handle, Outcome and the clocks come here, found by a module-level `__getattr__` (and imported under
-# `TYPE_CHECKING` for type checkers): they need pykka, sqlite-utils and structlog, which are slow to import.
+_LAZY = {
+    "Handle": "saga.handle",
+    "HistoryEntry": "saga.history",
+    "Outcome": "saga.coordination.outcome",
+    "Refusal": "saga.coordination.outcome",
+    "Runtime": "saga.runtime",
+    "ScaledClock": "saga.clock",
+    "Start": "saga.runtime",
+    "Status": "saga.machine",
+    "SystemClock": "saga.clock",
+    "VirtualClock": "saga.clock",
+}
+"""What runs sagas needs pykka, sqlite-utils and structlog, which are slow to import: it is loaded when asked for."""
+
+
+def __getattr__(name: str) -> object:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module 'saga' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(module), name)
+    return value

@@ -11,10 +11,10 @@ from saga.flow import graph as g
 from saga.machine import failing
 from saga.machine import records as r
 from saga.machine import stimuli as s
-from saga.machine.state import TOP, Direction, Phase, Visit
+from saga.machine.state import TOP, Direction, Phase, State, Visit
 from saga.machine.turn import NotPossible, Turn
 
-__all__ = ["act", "find_parked"]
+__all__ = ["act", "parked_visit"]
 
 _BLOCKED = frozenset({"no-handler", "down", "poison"})
 """Incidents after which the command, or the inquiry about it, is sent again as it was."""
@@ -41,11 +41,11 @@ def act(turn: Turn, action: s.Stimulus) -> None:
             raise TypeError(f"{action!r} is no action of an operator")
 
 
-def find_parked(turn: Turn, path: str) -> Visit:
+def parked_visit(state: State, path: str) -> Visit:
     """Return the parked visit of this path or of this element, or the only one there is when `path` is empty."""
-    parked = [visit for visit in turn.state.visits.values() if visit.phase is Phase.PARKED]
+    parked = [visit for visit in state.visits.values() if visit.phase is Phase.PARKED]
     if not parked:
-        raise NotPossible(f"nothing in it is parked, it is {turn.state.status.value}")
+        raise NotPossible(f"nothing in it is parked, it is {state.status.value}")
     chosen = [visit for visit in parked if not path or path in (visit.path, visit.element)]
     if len(chosen) == 1:
         return chosen[0]
@@ -68,7 +68,7 @@ def _cancel(turn: Turn, action: s.Cancel) -> None:
 
 
 def _retry(turn: Turn, action: s.Retry) -> None:
-    visit = find_parked(turn, action.path)
+    visit = parked_visit(turn.state, action.path)
     assert visit.incident is not None
     kind, node = visit.incident.kind, turn.graph.nodes[visit.element]
     turn.record(r.Acted("retry", visit.path, action.reason))
@@ -90,7 +90,7 @@ def _no_outcome_is_stored(visit: Visit, kind: str) -> bool:
 
 
 def _skip(turn: Turn, action: s.Skip) -> None:
-    visit = find_parked(turn, action.path)
+    visit = parked_visit(turn.state, action.path)
     if visit.undoes is not None:
         turn.record(r.Acted("skip", visit.path, action.reason))
         turn.record(r.UndoSkipped(visit.path, action.reason))
@@ -103,7 +103,7 @@ def _skip(turn: Turn, action: s.Skip) -> None:
 
 
 def _mark_done(turn: Turn, action: s.MarkDone) -> None:
-    visit = find_parked(turn, action.path)
+    visit = parked_visit(turn.state, action.path)
     if visit.undoes is not None:
         turn.record(r.Acted("mark_done", visit.path, action.reason))
         turn.record(r.UndoCompleted(visit.path, "hand"))

@@ -48,6 +48,7 @@ from saga.store.files import MEMORY, StoreFiles
 from saga.store.integrity import Finding, verify
 from saga.store.lock import Owner, OwnerLock, is_locked, read_owner
 from saga.store.reading import ContextFacts, OverviewRow, StoreFacts, StoreReader
+from saga.store.read_only import ReadOnly
 from saga.store.saga_store import SagaStore
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "Owner",
     "OwnerLock",
     "Participant",
+    "ReadOnly",
     "RetryRow",
     "SagaRow",
     "SagaStore",

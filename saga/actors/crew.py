@@ -1,0 +1,361 @@
+"""The actors of one runtime: how they are started, in which order, and how they are stopped.
+
+Opening: the coordinator opens saga.db, then the participants open their files and are checked against it, then the
+coordinator recovers. Whatever fails on the way closes what was opened, and leaves all files as they were.
+Closing: participants end what they are doing, the coordinator takes their answers, then everything is closed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, Literal
+
+import pykka
+import structlog
+
+from saga.actors.context import ContextActor, ContextOpened
+from saga.actors.coordinator import CoordinatorActor
+from saga.actors.gateway import GatewayActor, GatewayMailbox
+from saga.actors.mailbox import Mailbox
+from saga.actors.supervisor import LOOK, SupervisorActor
+from saga.actors.timekeeper import Timekeeper, TimekeeperActor
+from saga.actors.worker import Close, Crash, Open, Worker
+from saga.clock import Clock
+from saga.coordination import requests as q
+from saga.coordination.context import RetryDue
+from saga.coordination.coordinator import Coordinator
+from saga.coordination.definitions import Definitions, StoredDefinition
+from saga.coordination.dispatch import Lane
+from saga.coordination.gateway import CallBook
+from saga.coordination.guard import Watch, describe
+from saga.coordination.outcome import Completions
+from saga.coordination.participation import Participant
+from saga.flow.graph import Graph
+from saga.participants import Context, participant_name
+from saga.store import Batch, OwnerLock, ReadOnly, SagaStore, StoreFiles, StoreState
+
+__all__ = ["Crew", "Settings"]
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.runtime")
+
+AUTHOR_LIMIT_S = 1.0
+"""Seconds after which an author's function that holds up the coordinator is reported."""
+
+PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+"""How long to wait before a commit is tried again on a full disk."""
+
+
+class Settings:
+    """What can be set for a runtime; see `saga.Runtime`."""
+
+    def __init__(
+        self, *, cache: int, max_active: int, hang_limit_s: float, on_hang: Literal["alarm", "exit"]
+    ) -> None:
+        self.cache, self.max_active = cache, max_active
+        self.hang_limit_s, self.on_hang = hang_limit_s, on_hang
+
+
+class Crew:
+    """All actors of one runtime. Used from the runtime's threads; the actors' own threads do the work."""
+
+    def __init__(
+        self,
+        files: StoreFiles,
+        lock: OwnerLock | None,
+        definitions: Definitions,
+        participants: Sequence[Participant],
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
+        self._files, self._lock, self._definitions = files, lock, definitions
+        self._participants = {each.name: each for each in participants}
+        self._clock, self._settings = clock, settings
+        self.completions = Completions()
+        self.inbox = Mailbox()
+        """The coordinator's mailbox."""
+        self.mailboxes: dict[str, Mailbox] = {
+            each.name: GatewayMailbox(CallBook()) if each.kind == "gateway" else Mailbox() for each in participants
+        }
+        self.failure: BaseException | None = None
+        self.failed = threading.Event()
+        self.closed = False
+        self.on_failure: Callable[[BaseException], None] = lambda error: None
+        """Called once when the runtime has failed, from the supervisor's thread."""
+        self._closing = threading.Event()
+        self._watch = Watch()
+        self._busy = {each.name: self._watch.add(each.name, settings.hang_limit_s) for each in participants}
+        self._timekeeper = Timekeeper(clock)
+        self._timekeeper.every_second = self._look
+        self._timekeeper_ended: Future[None] = Future()
+        self._workers: dict[str, pykka.ActorRef[Worker]] = {}
+        self._supervisor: pykka.ActorRef[SupervisorActor] | None = None
+        self._store: SagaStore | None = None
+        self._coordinator: Coordinator | None = None
+
+    # --- what the coordinator and the contexts need of the world --------------------------------------
+
+    def now_ms(self) -> int:
+        """Return the time, UTC ms."""
+        return self._clock.now_ms()
+
+    def wake_at(self, due_ms: int | None) -> None:
+        """Have a tick posted to the coordinator."""
+        self._timekeeper.wake_at("coordinator", due_ms, self.inbox, q.Tick())
+
+    def post(self, message: object) -> None:
+        """Post to the coordinator."""
+        self.inbox.post(message)
+
+    def pause(self, attempt: int) -> bool:
+        """Wait before a commit is tried again; False when the runtime is being closed."""
+        return not self._closing.wait(PAUSES_S[min(attempt, len(PAUSES_S)) - 1])
+
+    # --- opening ----------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Start everybody and recover. Raises what opening the files raises; everything is closed then."""
+        self._supervisor = SupervisorActor.start(
+            self._watch, self._settings.on_hang, self._restart, self._lower, self.fail
+        )
+        TimekeeperActor.start(self._timekeeper).tell(self._timekeeper_ended)
+        try:
+            self._open_worker("coordinator", self._make_coordinator_actor())
+            for name in self._participants:
+                self._opened(name, self._open_worker(name, self._make_actor(name)))
+            recovered: Future[None] = Future()
+            self.post(q.Recover(recovered))
+            self._wait_for(recovered)
+        except BaseException:
+            self.close(timeout_s=5.0, clean=False)
+            raise
+
+    def _start_worker(self, name: str, ref: pykka.ActorRef[Worker]) -> Future[Any]:
+        self._workers[name] = ref
+        opened: Future[Any] = Future()
+        ref.tell(Open(opened))
+        return opened
+
+    def _open_worker(self, name: str, ref: pykka.ActorRef[Worker]) -> Any:
+        try:
+            return self._start_worker(name, ref).result()
+        except BaseException:
+            del self._workers[name]  # it has stopped itself
+            raise
+
+    def _make_coordinator_actor(self) -> pykka.ActorRef[Any]:
+        return CoordinatorActor.start(self.inbox, self._crashed, self._make_coordinator)
+
+    def _make_coordinator(self) -> tuple[SagaStore, Coordinator]:
+        """Open saga.db and build the coordinator; on its thread."""
+        store = SagaStore.open(self._files, self._lock, self._clock.now_ms())
+        self._store = store
+        try:
+            clock = self._clock.resume(store.clock, store.high_ms)
+            if clock != store.clock:
+                store.set_clock(clock)
+            self._match_definitions(store)
+            settings = self._settings
+            coordinator = Coordinator(
+                store,
+                self._definitions,
+                self,
+                self.completions,
+                self._watch.add("coordinator", AUTHOR_LIMIT_S),
+                cache_limit=settings.cache,
+                max_busy=settings.max_active,
+            )
+        except BaseException:
+            store.abandon()
+            raise
+        known = store.participants()
+        for participant in self._participants.values():
+            kind, next_number, commit_no, outbox_no = known.get(participant.name, (participant.kind, 1, 0, 0))
+            lane = Lane(
+                participant.name,
+                participant.kind,
+                self.mailboxes[participant.name],
+                credit=participant.credit,
+                next_number=next_number,
+            )
+            coordinator.dispatcher.add(lane, participant.commands)
+            coordinator.commit_nos[participant.name] = commit_no
+            coordinator.outbox_nos[participant.name] = outbox_no
+        self._coordinator = coordinator
+        return store, coordinator
+
+    def _match_definitions(self, store: SagaStore) -> None:
+        live = store.live_definitions()
+        stored = [
+            StoredDefinition(row.no, row.name, row.version, row.hash, Graph.from_json(row.graph), live.get(row.no, 0))
+            for row in store.definitions()
+        ]
+        new = self._definitions.match(stored)
+        batch = Batch()
+        batch.definitions = [
+            (no, each.graph.name, each.graph.version, each.graph.digest(), each.graph.to_json(), store.high_ms)
+            for no, each in new
+        ]
+        if new:
+            store.commit(batch)
+
+    def _make_actor(self, name: str) -> pykka.ActorRef[Any]:
+        participant, mailbox = self._participants[name], self.mailboxes[name]
+        if isinstance(mailbox, GatewayMailbox):
+            return GatewayActor.start(
+                name,
+                mailbox,
+                self._crashed,
+                make=lambda: self._make_gateway(participant),
+                coordinator=self.inbox,
+                watch=self._watch,
+                hang_s=self._settings.hang_limit_s,
+            )
+        return ContextActor.start(
+            name,
+            mailbox,
+            self._crashed,
+            make=participant.make,
+            files=self._files,
+            state=lambda: self._store_state(name),
+            coordinator=self.inbox,
+            world=_ContextWorld(self, name),
+            busy=self._busy[name],
+        )
+
+    def _make_gateway(self, participant: Participant) -> Any:
+        gateway = participant.make()
+        context: type[Context] | None = gateway.context
+        if context is not None:
+            path = self._files.context(participant_name(context))
+            gateway._saga_db = ReadOnly(path)
+        return gateway
+
+    def _store_state(self, name: str) -> tuple[StoreState, int]:
+        """What saga.db says now; the coordinator may be at work meanwhile, so numbers may be a little low."""
+        store, coordinator = self._store, self._coordinator
+        assert store is not None and coordinator is not None
+        state = StoreState(
+            store.store_id,
+            store.epoch,
+            store.commit_no,
+            coordinator.commit_nos.get(name, 0),
+            coordinator.outbox_nos.get(name, 0),
+        )
+        return state, coordinator.ledger.last_event_no
+
+    def _opened(self, name: str, opened: ContextOpened | None) -> None:
+        if opened is not None:
+            self.post(q.Raised(name, opened.positions, opened.commit_no))
+
+    def _wait_for(self, future: Future[None]) -> None:
+        """Wait for the coordinator, but not for one that has failed."""
+        while not future.done():
+            if self.failed.wait(0.02) and not future.done():
+                assert self.failure is not None
+                raise self.failure
+        future.result()
+
+    # --- supervision ------------------------------------------------------------------------------
+
+    def _crashed(self, crash: Crash) -> None:
+        self._workers.pop(crash.name, None)
+        if self._supervisor is not None and not self._closing.is_set():
+            with suppress(pykka.ActorDeadError):
+                self._supervisor.tell(crash)
+        elif crash.name == "coordinator":
+            self.failure = self.failure or crash.error
+            self.failed.set()
+
+    def _restart(self, name: str) -> None:
+        if self._closing.is_set():
+            return
+
+        def opened(reply: Future[Any]) -> None:
+            error = reply.exception()
+            if error is not None:
+                self._crashed(Crash(name, error))
+                return
+            self._opened(name, reply.result())
+            self.post(q.Lost(name))
+
+        self._start_worker(name, self._make_actor(name)).add_done_callback(opened)
+
+    def _lower(self, name: str, reason: str) -> None:
+        self.post(q.Lowered(name, reason))
+
+    def _look(self) -> None:
+        if self._supervisor is not None:
+            with suppress(pykka.ActorDeadError):
+                self._supervisor.tell(LOOK)
+
+    def fail(self, error: BaseException) -> None:
+        """The runtime cannot go on: tell everybody who waits. Files stay as they are; the process lives."""
+        if self.failure is None:
+            self.failure = error
+            log.error("runtime_failed", reason=describe(error, trace=False))
+        self.failed.set()
+        self.completions.fail_all(error)
+        self.on_failure(error)
+
+    @property
+    def active(self) -> int:
+        """How many sagas have commands under way; roughly, since they are counted elsewhere."""
+        return self._coordinator.busy_count if self._coordinator is not None else 0
+
+    # --- closing ----------------------------------------------------------------------------------
+
+    def close(self, timeout_s: float, *, clean: bool = True) -> bool:
+        """Stop everybody, waiting at most so long; return whether all have stopped in order."""
+        self.closed = True
+        self._closing.set()
+        until = time.monotonic() + timeout_s
+        in_order = clean and self.failure is None
+        names = [name for name in list(self._workers) if name != "coordinator"]
+        in_order &= self._close_workers(names, until)
+        if "coordinator" in self._workers:
+            in_order &= self._close_workers(["coordinator"], until)
+        self._timekeeper.stop()
+        if self._supervisor is not None:
+            self._supervisor.stop(block=False)
+        with suppress(Exception):
+            self._timekeeper_ended.result(max(0.1, until - time.monotonic()))
+        return in_order
+
+    def _close_workers(self, names: Sequence[str], until: float) -> bool:
+        replies: dict[str, Future[None]] = {}
+        for name in names:
+            reply: Future[None] = Future()
+            try:
+                self._workers[name].tell(Close(reply))
+                replies[name] = reply
+            except pykka.ActorDeadError:
+                continue
+        in_order = True
+        for name, reply in replies.items():
+            try:
+                reply.result(max(0.0, until - time.monotonic()))
+            except TimeoutError:
+                in_order = False
+                log.warning("close_timed_out", actor=name)
+            except Exception:
+                in_order = False
+        return in_order
+
+
+class _ContextWorld:
+    """What one context needs of the world."""
+
+    def __init__(self, crew: Crew, name: str) -> None:
+        self._crew, self._name = crew, name
+        self.now_ms, self.pause = crew.now_ms, crew.pause
+
+    def wake_at(self, due_ms: int | None) -> None:
+        """Have its mailbox told when listeners are to be tried again."""
+        crew = self._crew
+        crew._timekeeper.wake_at(f"context:{self._name}", due_ms, crew.mailboxes[self._name], RetryDue())
+
+

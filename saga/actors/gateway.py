@@ -1,0 +1,205 @@
+"""A gateway's actor: makes its calls, one after the other on its own thread, or several at once.
+
+With `concurrency = 1` calls run on the actor's thread. With more, `def` handlers run on a pool of that many threads
+and `async def` handlers on an event loop of their own, so many at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from saga.actors.mailbox import Mailbox
+from saga.actors.worker import Crash, Worker, enter_actor
+from saga.coordination.envelopes import UNSET, Answer, Answers, Deliver, Direct, Inquire, Port
+from saga.coordination.gateway import NULL, CallBook, Ended, GatewayDriver
+from saga.coordination.guard import Watch
+from saga.participants import Gateway
+from saga.seams import seam
+
+__all__ = ["GatewayActor", "GatewayMailbox"]
+
+REPORT_S = 0.005
+"""Seconds after which answers leave although more calls are waiting."""
+
+
+class GatewayMailbox(Mailbox):
+    """A mailbox that makes a call void as soon as an inquiry about it is posted."""
+
+    __slots__ = ("book",)
+
+    def __init__(self, book: CallBook) -> None:
+        super().__init__()
+        self.book = book
+
+    def post_many(self, messages: list[Any]) -> None:
+        """See `Mailbox`."""
+        for message in messages:
+            if type(message) is Inquire:
+                self.book.void(message.command_id)
+        super().post_many(messages)
+
+
+class GatewayActor(Worker):
+    """Makes the calls of one gateway."""
+
+    def __init__(
+        self,
+        name: str,
+        mailbox: GatewayMailbox,
+        crashed: Callable[[Crash], None],
+        *,
+        make: Callable[[], Gateway],
+        coordinator: Port,
+        watch: Watch,
+        hang_s: float,
+    ) -> None:
+        super().__init__(name, mailbox, crashed)
+        self._make, self._coordinator = make, coordinator
+        self._watch, self._hang_s = watch, hang_s
+        self._book = mailbox.book
+        self._busy = watch.add(name, hang_s)
+        self._driver: GatewayDriver
+        self._pool: ThreadPoolExecutor | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._slots: asyncio.Semaphore | None = None
+        self._closing = False
+        self._answers: list[Answer] = []
+        self._local = threading.local()
+
+    def open(self) -> None:
+        """Make the gateway and its threads."""
+        gateway = self._make()
+        self._driver = GatewayDriver(gateway)
+        concurrency = gateway.concurrency
+        if concurrency > 1 and self._driver.has_sync:
+            self._pool = ThreadPoolExecutor(concurrency, f"saga-{self._name}", initializer=self._enter)
+        if self._driver.has_async:
+            self._loop = asyncio.new_event_loop()
+            self._slots = asyncio.Semaphore(concurrency)
+            threading.Thread(target=self._run_loop, name=f"saga-{self._name}-loop", daemon=True).start()
+
+    def _enter(self) -> None:
+        enter_actor(self._name)
+        self._local.busy = self._watch.add(self._name, self._hang_s)
+
+    def _run_loop(self) -> None:
+        enter_actor(self._name)
+        assert self._loop is not None
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    # --- messages ---------------------------------------------------------------------------------
+
+    def work(self, messages: list[Any]) -> None:
+        """Make the calls, or see to it that they are made."""
+        until = time.monotonic() + REPORT_S
+        for message in messages:
+            if type(message) is Deliver:
+                self._deliver(message)
+            elif type(message) is Inquire:
+                self._report()  # answers first: they are what the inquiry is about
+                self._inquire(message)
+            elif type(message) is Direct:
+                self._direct(message)
+            if self._answers and time.monotonic() > until:
+                self._report()
+                until = time.monotonic() + REPORT_S
+        self._report()
+
+    def _deliver(self, message: Deliver) -> None:
+        if self._driver.is_async(message.type):
+            assert self._loop is not None
+            asyncio.run_coroutine_threadsafe(self._call_async(message), self._loop)
+        elif self._pool is not None:
+            self._pool.submit(self._call_in_pool, message)
+        elif self._book.begin(message.command_id):
+            self._answers.append(self._driver.answer(message, self._driver.call(message, self._busy)))
+            self._ended(message)
+
+    def _call_in_pool(self, message: Deliver) -> None:
+        if not self._closing and self._book.begin(message.command_id):
+            self._tell([self._driver.answer(message, self._driver.call(message, self._local.busy))])
+            self._ended(message)
+
+    async def _call_async(self, message: Deliver) -> None:
+        assert self._slots is not None
+        async with self._slots:
+            if not self._closing and self._book.begin(message.command_id):
+                self._tell([self._driver.answer(message, await self._driver.call_async(message))])
+                self._ended(message)
+
+    def _ended(self, message: Deliver) -> None:
+        inquiry = self._book.end(message.command_id)
+        if inquiry is not None:  # its answer is on its way; a failed call leaves the outcome unknown
+            self._report()
+            self._resolve(inquiry, "unknown")
+
+    def _inquire(self, message: Inquire) -> None:
+        outcome = self._book.inquire(message)
+        if outcome is not None:
+            self._resolve(message, outcome)
+
+    def _resolve(self, inquiry: Inquire, outcome: str) -> None:
+        self._tell([Answer(inquiry.saga_no, inquiry.path, f"resolved-{outcome}", NULL, UNSET)])
+
+    def _direct(self, message: Direct) -> None:
+        def reply(ended: Ended) -> None:
+            outcome, _, value, reason, code, _ = ended
+            message.reply(outcome, value, reason, code)
+
+        async def call() -> None:
+            reply(await self._driver.call_async(message))
+
+        if self._driver.is_async(message.type):
+            assert self._loop is not None
+            asyncio.run_coroutine_threadsafe(call(), self._loop)
+        elif self._pool is not None:
+            self._pool.submit(lambda: reply(self._driver.call(message, self._local.busy)))
+        else:
+            reply(self._driver.call(message, self._busy))
+
+    # --- answers ----------------------------------------------------------------------------------
+
+    def _report(self) -> None:
+        if self._answers:
+            answers, self._answers = self._answers, []
+            self._tell(answers)
+
+    def _tell(self, answers: list[Answer]) -> None:
+        self._coordinator.post(Answers(self._name, answers, [], 0, 0))
+        seam("gateway.after-answer")
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Wait for the calls that are running; those that wait do not begin."""
+        self._closing = True
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        self._stop_loop()
+        self._report()
+
+    def abandon(self) -> None:
+        """See `Worker`."""
+        self._closing = True
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._stop_loop()
+
+    def _stop_loop(self) -> None:
+        if self._loop is None:
+            return
+        loop = self._loop
+
+        async def finish() -> None:
+            calls = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            await asyncio.gather(*calls, return_exceptions=True)
+
+        asyncio.run_coroutine_threadsafe(finish(), loop).add_done_callback(
+            lambda _: loop.call_soon_threadsafe(loop.stop)
+        )

@@ -1,0 +1,469 @@
+"""What a context does with what arrives: one transaction for the effects, the answers, the events and the inbox.
+
+Rules
+1. A command's writes, its stored answer and its events are one transaction with its inbox row. The answer leaves
+   after the commit. A command that is repeated gets the stored answer; its handler is not run again.
+2. `raise Rejected` takes the handler's writes back, `return Rejected` keeps them. Anything else that is raised,
+   `SystemExit` included, is a failed attempt: its writes are taken back, and nothing else is touched.
+3. An inquiry finds the stored answer, or leaves a tombstone, after which the command never runs.
+4. Many commands share a commit, each in a savepoint. A batch that is lost is run again, one by one.
+5. An event is taken in the transaction that moves the listener's position behind it; when the listener fails, it is
+   tried again later, then set aside, and holds up no other event.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import structlog
+from msgspec import Raw
+
+from saga.codec import codec_for
+from saga.coordination.envelopes import (
+    UNSET,
+    Answer,
+    Answers,
+    Deliver,
+    Direct,
+    Inquire,
+    Notify,
+    OutboxTaken,
+    Port,
+    Published,
+    Recall,
+    Recalled,
+    RetryDeliveries,
+)
+from saga.coordination.evaluation import key_text
+from saga.coordination.guard import Busy, describe
+from saga.coordination.requests import Fetch
+from saga.errors import NotDecodable, NotEncodable
+from saga.flow.graph import RetryPolicy
+from saga.messages import Event, Rejected, answer_type, key_field, type_name
+from saga.participants import Context, handlers_of, listeners_of
+from saga.seams import seam
+from saga.store import ConstraintFailed, ContextChanges, ContextStore, InboxRow, TransactionLost, TryAgain
+
+__all__ = ["ContextDriver", "ContextWorld", "RetryDue"]
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.context")
+
+BATCH = 64
+"""Commands in one commit, at most; as many as the credit lets in."""
+
+BATCH_S = 0.020
+"""Seconds after which a batch is committed, so that the first answer does not wait for a slow last one."""
+
+PRUNE_EVERY = 256
+"""How far the floor moves before inbox rows below it are deleted."""
+
+LISTENER_RETRY = RetryPolicy(attempts=5, first_ms=500, factor=4.0, max_ms=60_000, jitter=0.0)
+"""A listener that fails is tried again after 0.5, 2, 8 and 32 s, then the event is set aside for it."""
+
+NULL = Raw(b"null")
+
+
+class RetryDue:
+    """Time has come to try listeners again."""
+
+
+class ContextWorld(Protocol):
+    """What a context's driver needs of the world."""
+
+    def now_ms(self) -> int:
+        """Return the time, UTC ms."""
+
+    def wake_at(self, due_ms: int | None) -> None:
+        """See to it that a `RetryDue` comes at this time."""
+
+    def pause(self, attempt: int) -> bool:
+        """Wait a little before the same commit is tried again; False when the runtime is being closed."""
+
+
+class ContextDriver:
+    """Drives one context, on its own thread."""
+
+    def __init__(
+        self, context: Context, store: ContextStore, coordinator: Port, world: ContextWorld, busy: Busy
+    ) -> None:
+        self.context = context
+        self._store = store
+        self._coordinator = coordinator
+        self._world = world
+        self._busy = busy
+        self._handlers = {type_name(c): _Handler(context, c, name) for c, name in handlers_of(type(context)).items()}
+        self._listeners = {type_name(e): _Listener(context, e, name) for e, name in listeners_of(type(context)).items()}
+        self._positions: dict[str, int] = {}
+        self._retries = {(row.event_no, row.event_type): row for row in store.retries()}
+        self._pruned_to = store.floor
+        self._take: dict[type, Callable[[Any], None]] = {
+            Deliver: self._deliver,
+            Inquire: self._inquire,
+            Direct: self._direct,
+            Notify: self._notify,
+            OutboxTaken: self._outbox_taken,
+            Recall: self._recall,
+            RetryDeliveries: self._retry_deliveries,
+            RetryDue: self._retry_due,
+        }
+        # of the transaction at hand
+        self._changes = ContextChanges()
+        self._known: dict[str, InboxRow] = {}
+        self._answers: list[Answer] = []
+        self._read_to = 0
+        self._after: list[Callable[[], None]] = []
+        self._cause = ("", "")
+        context.db = store.db
+        context._saga_publish = self._publish
+
+    def open_positions(self, last_event_no: int) -> dict[str, int]:
+        """Return event type → position; a new listener starts where its context says. Committed when returned."""
+        stored = self._store.positions()
+        start = last_event_no if self.context.listen_from == "now" else 0
+        self._positions = {name: stored.get(name, start) for name in self._listeners}
+        if self._positions.keys() - stored.keys():
+            changes = ContextChanges()
+            changes.positions = self._positions
+            self._store.begin()
+            self._store.commit(changes)
+        self._wake()
+        return self._positions
+
+    # --- batches ----------------------------------------------------------------------------------
+
+    def handle(self, messages: deque[object]) -> None:
+        """Take all messages, batch by batch. Raises StoreFailed and what else ends a context's file."""
+        while messages:
+            batch = [messages.popleft() for _ in range(min(len(messages), BATCH))]
+            rest = self._commit_batch(batch)
+            messages.extendleft(reversed(rest))
+
+    def _commit_batch(self, batch: list[object]) -> list[object]:
+        """Run a batch in one transaction; return those that were left for the next one."""
+        attempt = 0
+        while True:
+            try:
+                return self._transaction(batch)
+            except (TransactionLost, ConstraintFailed) as error:
+                if len(batch) > 1:
+                    for message in batch:
+                        self._commit_batch([message])
+                else:
+                    self._lost(batch[0], error)
+                return []
+            except TryAgain as error:
+                attempt += 1
+                log.error("commit_postponed", path=error.path, reason=error.what, attempt=attempt)
+                if not self._world.pause(attempt):
+                    raise
+
+    def _transaction(self, batch: list[object]) -> list[object]:
+        self._changes = changes = ContextChanges()
+        self._answers, self._after, self._read_to = [], [], 0
+        ids = [m.command_id for m in batch if isinstance(m, Deliver | Inquire | Direct)]
+        self._known = self._store.answers(ids) if ids else {}
+        until = time.monotonic() + BATCH_S
+        done = 0
+        self._store.begin()
+        try:
+            for message in batch:
+                self._take[type(message)](message)
+                done += 1
+                if time.monotonic() > until:
+                    break
+            if changes.is_empty:
+                self._store.rollback()
+            else:
+                self._prune()
+                seam("context.before-commit")
+                self._store.commit(changes)
+                seam("context.after-commit")
+        except BaseException:
+            if self._store.check_transaction():
+                self._store.rollback()
+            raise
+        self._report()
+        return batch[done:]
+
+    def _report(self) -> None:
+        """Everything is on disk: let the answers and events leave, in one envelope."""
+        changes, store = self._changes, self._store
+        first = store.outbox_no - len(changes.outbox) + 1
+        events = [
+            Published(first + i, id, type, key, Raw(data), at, correlation, causation or "")
+            for i, (id, type, key, data, at, correlation, causation) in enumerate(changes.outbox)
+        ]
+        if self._answers or events or self._read_to:
+            self._coordinator.post(
+                Answers(store.name, self._answers, events, store.commit_no, self._read_to, self._needs_from())
+            )
+        for act in self._after:
+            act()
+        for key, row in changes.retries.items():
+            if row is None:
+                self._retries.pop(key, None)
+        if changes.retries:
+            self._retries = {(row.event_no, row.event_type): row for row in store.retries()}
+            self._wake()
+        if changes.positions:
+            self._positions.update(changes.positions)
+        seam("context.after-answer")
+
+    def _lost(self, message: object, error: Exception) -> None:
+        """A message whose transaction cannot be committed, all by itself: a failed attempt."""
+        self._changes, self._answers, self._after, self._read_to = ContextChanges(), [], [], 0
+        reason = describe(error, trace=False)
+        if isinstance(message, Deliver):
+            self._answers.append(_failed(message, reason))
+        elif isinstance(message, Direct):
+            message.reply("failed", None, reason, "")
+        elif isinstance(message, Notify):
+            self._store.begin()
+            self._listener_failed(message, reason)
+            self._store.commit(self._changes)
+        else:
+            raise error
+        self._report()
+
+    def _prune(self) -> None:
+        floor = self._changes.floor
+        if floor - self._pruned_to >= PRUNE_EVERY:
+            self._store.prune(floor)
+            self._pruned_to = floor
+
+    # --- commands ---------------------------------------------------------------------------------
+
+    def _deliver(self, message: Deliver) -> None:
+        changes = self._changes
+        if message.floor > changes.floor:
+            changes.floor = message.floor
+        if message.commit_no > changes.coordinator_commit_no:
+            changes.coordinator_commit_no = message.commit_no
+        known = self._known.get(message.command_id)
+        if known is not None:
+            if known.outcome != "tombstone":  # of a command that is void nobody expects an answer
+                self._answers.append(_stored(message.saga_no, message.path, known, ""))
+            return
+        if message.number < self._store.floor:
+            log.info("stale_command", command_id=message.command_id, number=message.number, floor=self._store.floor)
+            return
+        self._cause = (message.correlation, message.command_id)
+        outcome, answer, value, reason, code = self._run(message.type, message.command, message.value)
+        if outcome == "failed":
+            self._answers.append(_failed(message, reason))
+            return
+        self._remember(message.command_id, message.number, outcome, answer, code, reason)
+        self._answers.append(Answer(message.saga_no, message.path, outcome, Raw(answer), value, reason, code))
+
+    def _direct(self, message: Direct) -> None:
+        known = self._known.get(message.command_id)
+        if known is None:
+            self._cause = (message.command_id, message.command_id)
+            outcome, answer, value, reason, code = self._run(message.type, message.command, message.value)
+            if outcome != "failed":
+                self._remember(message.command_id, None, outcome, answer, code, reason)
+        else:
+            outcome, reason, code = known.outcome, known.reason or "", known.code or ""
+            handler = self._handlers[message.type]
+            value = handler.answer.decode(known.answer) if known.answer is not None else None
+        self._after.append(lambda: message.reply(outcome, value, reason, code))
+
+    def _run(self, type: str, command: Raw, value: object) -> tuple[str, bytes, object, str, str]:
+        """Run a handler in a savepoint; return outcome, encoded answer, decoded answer, reason and code."""
+        handler = self._handlers[type]
+        store, outbox = self._store, self._changes.outbox
+        if value is UNSET:
+            try:
+                value = handler.command.decode(bytes(command))
+            except NotDecodable as error:
+                return "failed", b"null", None, str(error), ""
+        store.savepoint()
+        published = len(outbox)
+        self._busy.begin(type)
+        try:
+            result = handler.call(value)
+            if isinstance(result, Rejected):
+                store.release()
+                return "refused", b"null", None, result.reason, result.code
+            answer, twin = handler.answer.roundtrip(result)
+            store.release()
+            return "done", answer, twin, "", ""
+        except TransactionLost:
+            raise
+        except Rejected as refused:
+            del outbox[published:]
+            store.undo()
+            return "refused", b"null", None, refused.reason, refused.code
+        except NotEncodable as error:
+            del outbox[published:]
+            store.undo()
+            return "failed", b"null", None, f"{handler.name}: {error}", ""
+        except BaseException as error:
+            outage = store.outage(error)
+            if outage is not None:
+                raise outage from error
+            store.explain(error)
+            del outbox[published:]
+            store.undo()
+            return "failed", b"null", None, f"{handler.name} raised\n{describe(error)}", ""
+        finally:
+            self._busy.end()
+
+    def _remember(
+        self, command_id: str, number: int | None, outcome: str, answer: bytes, code: str, reason: str
+    ) -> None:
+        done, now = outcome == "done", self._world.now_ms()
+        row = InboxRow(
+            command_id, number, outcome, answer if done else None, code or None, None if done else reason, now
+        )
+        self._changes.inbox.append(row)
+        self._known[command_id] = row
+
+    def _inquire(self, message: Inquire) -> None:
+        known = self._known.get(message.command_id)
+        if known is None:
+            self._remember(message.command_id, message.number, "tombstone", b"null", "", "")
+            self._answers.append(Answer(message.saga_no, message.path, "resolved-not-done", NULL, UNSET))
+        elif known.outcome == "tombstone":
+            self._answers.append(Answer(message.saga_no, message.path, "resolved-not-done", NULL, UNSET))
+        else:
+            self._answers.append(_stored(message.saga_no, message.path, known, "resolved-"))
+
+    def _recall(self, message: Recall) -> None:
+        stored = self._store.answers([command_id for command_id, _, _ in message.commands])
+        for command_id, saga_no, path in message.commands:
+            known = stored.get(command_id)
+            if known is not None and known.outcome != "tombstone":
+                self._answers.append(_stored(saga_no, path, known, ""))
+        events = [Published(*row[:4], Raw(row.payload), *row[5:7], row.causation or "") for row in self._store.outbox_after(0)]
+        self._coordinator.post(Answers(self._store.name, self._answers, events, self._store.commit_no, 0))
+        self._answers = []
+        self._after.append(lambda: self._coordinator.post(Recalled(self._store.name)))
+
+    # --- events -----------------------------------------------------------------------------------
+
+    def _publish(self, event: Event) -> None:
+        """`Context.publish`, while a handler or listener runs."""
+        if not self._busy.what:
+            raise RuntimeError(f"{type(self.context).__name__}.publish was called outside of a handler")
+        codec = codec_for(type(event))
+        data, twin = codec.roundtrip(event)
+        field = key_field(type(event))
+        key = None if field is None else key_text(getattr(twin, field))
+        number = self._store.outbox_no + len(self._changes.outbox) + 1
+        correlation, causation = self._cause
+        self._changes.outbox.append(
+            (f"{self._store.name}:{number}", codec.name, key, data, self._world.now_ms(), correlation, causation)
+        )
+
+    def _outbox_taken(self, message: OutboxTaken) -> None:
+        self._changes.relayed_no = max(self._changes.relayed_no, message.no)
+
+    def _notify(self, message: Notify) -> None:
+        listener = self._listeners.get(message.type)
+        if listener is None:
+            return
+        key = (message.no, message.type)
+        if message.again:
+            if key not in self._retries:
+                return
+        else:
+            self._read_to = max(self._read_to, message.no)
+            position = self._changes.positions.get(message.type, self._positions[message.type])
+            if message.no <= position:
+                return
+        reason = self._listen(listener, message)
+        if reason is not None:
+            self._listener_failed(message, reason)
+            return
+        if message.again:
+            self._changes.retries[key] = None
+        else:
+            self._changes.positions[message.type] = message.no
+
+    def _listen(self, listener: _Listener, message: Notify) -> str | None:
+        """Run a listener in a savepoint; return why it failed, or None."""
+        store, outbox = self._store, self._changes.outbox
+        self._cause = (message.correlation, message.event_id)
+        store.savepoint()
+        published = len(outbox)
+        self._busy.begin(f"{listener.name}({message.event_id})")
+        try:
+            listener.call(listener.event.decode(bytes(message.event)))
+            store.release()
+            return None
+        except TransactionLost:
+            raise
+        except BaseException as error:
+            outage = store.outage(error)
+            if outage is not None:
+                raise outage from error
+            store.explain(error)
+            del outbox[published:]
+            store.undo()
+            return f"{listener.name} raised\n{describe(error)}"
+        finally:
+            self._busy.end()
+
+    def _listener_failed(self, message: Notify, reason: str) -> None:
+        earlier = self._retries.get((message.no, message.type))
+        attempt = 1 if earlier is None else earlier.attempt + 1
+        due = None
+        if attempt < LISTENER_RETRY.attempts:
+            due = self._world.now_ms() + LISTENER_RETRY.delay_ms(attempt, 0.0)
+        else:
+            log.error("event_set_aside", context=self._store.name, event_id=message.event_id, reason=reason)
+        self._changes.retries[message.no, message.type] = (attempt, due, reason)
+        if not message.again:
+            self._changes.positions[message.type] = message.no
+
+    def _needs_from(self) -> int | None:
+        return min((no for no, _ in self._retries), default=None)
+
+    def _wake(self) -> None:
+        self._world.wake_at(min((row.due_ms for row in self._retries.values() if row.due_ms is not None), default=None))
+
+    def _retry_due(self, message: RetryDue) -> None:
+        now = self._world.now_ms()
+        nos = tuple(row.event_no for row in self._retries.values() if row.due_ms is not None and row.due_ms <= now)
+        if nos:
+            self._after.append(lambda: self._coordinator.post(Fetch(self._store.name, nos)))
+
+    def _retry_deliveries(self, message: RetryDeliveries) -> None:
+        """A person wants what was set aside to be tried again."""
+        nos = tuple(no for no, type in self._retries if message.type in (None, type))
+        if nos:
+            self._after.append(lambda: self._coordinator.post(Fetch(self._store.name, nos)))
+
+
+class _Handler:
+    """A method that handles commands of one type."""
+
+    def __init__(self, context: Context, command: type[Any], name: str) -> None:
+        self.name = f"{type(context).__name__}.{name}"
+        self.call = getattr(context, name)
+        self.command = codec_for(command)
+        self.answer = codec_for(answer_type(command))
+
+
+class _Listener:
+    """A method that listens to events of one type."""
+
+    def __init__(self, context: Context, event: type[Any], name: str) -> None:
+        self.name = f"{type(context).__name__}.{name}"
+        self.call = getattr(context, name)
+        self.event = codec_for(event)
+
+
+def _failed(message: Deliver, reason: str) -> Answer:
+    return Answer(message.saga_no, message.path, "failed", NULL, UNSET, reason)
+
+
+def _stored(saga_no: int, path: str, row: InboxRow, prefix: str) -> Answer:
+    """Return the answer that is stored in an inbox row."""
+    if row.outcome == "done":
+        return Answer(saga_no, path, f"{prefix}done", Raw(row.answer or b"null"), UNSET)
+    return Answer(saga_no, path, f"{prefix}refused", NULL, UNSET, row.reason or "", row.code or "")

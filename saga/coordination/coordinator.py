@@ -1,0 +1,605 @@
+"""The coordinator: takes what has arrived, decides, commits once, and only then tells anybody.
+
+Rules
+1. One batch, one commit. Nothing is acknowledged, sent or announced before it is on disk.
+2. A message about a saga that is over, unknown or elsewhere changes nothing and is no error.
+3. Disk full: the same rows are tried again, and nothing is sent. Any other failed write ends the coordinator.
+4. Rows that the schema refuses are traced to their saga; that one is given up, the others go through.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+from msgspec import Raw
+
+from saga.codec import codec_for
+from saga.coordination import requests as q
+from saga.coordination.definitions import Definitions
+from saga.coordination.dispatch import Dispatcher
+from saga.coordination.envelopes import UNSET, Answer, Answers, Notify, OutboxTaken, Recalled
+from saga.coordination.evaluation import Author
+from saga.coordination.guard import Busy, describe
+from saga.coordination.instances import Instance
+from saga.coordination.ledger import Change, Ledger, input_digest
+from saga.coordination.outcome import Completion, Completions, Outcome, Refusal
+from saga.coordination.recovery import Recovery
+from saga.coordination.relay import Relay
+from saga.errors import NotAllowed, SagaConflict, SagaError, SagaParked, UnknownSaga
+from saga.machine import NotPossible, Status, Stimulus, Unfitting
+from saga.machine import stimuli as s
+from saga.machine.state import Phase
+from saga.seams import seam
+from saga.store import Batch, ConstraintFailed, SagaStore, TryAgain
+
+__all__ = ["Coordinator", "Surroundings"]
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.coordinator")
+
+TIMERS_AT_ONCE = 256
+"""Timers taken in one batch; the rest follows in the next, so that messages get their turn."""
+
+EVENTS_BETWEEN_PRUNINGS = 10_000
+
+
+class Surroundings(Protocol):
+    """What the coordinator needs of the world."""
+
+    def now_ms(self) -> int:
+        """Return the time, UTC ms."""
+
+    def wake_at(self, due_ms: int | None) -> None:
+        """See to it that a `Tick` comes at this time; it replaces the one asked for before."""
+
+    def post(self, message: object) -> None:
+        """Put a message into the coordinator's own mailbox."""
+
+    def pause(self, attempt: int) -> bool:
+        """Wait a little before the same commit is tried again; False when the runtime is being closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Resume:
+    """The last part of a recovery, as a batch of its own."""
+
+    reply: Future[None] | None
+
+
+class Coordinator:
+    """Owns the running sagas. Everything here is called from one thread."""
+
+    def __init__(
+        self,
+        store: SagaStore,
+        definitions: Definitions,
+        surroundings: Surroundings,
+        completions: Completions,
+        busy: Busy,
+        *,
+        cache_limit: int,
+        max_busy: int,
+    ) -> None:
+        self._store = store
+        self._definitions = definitions
+        self._world = surroundings
+        self._completions = completions
+        self._max_busy = max_busy
+        self.dispatcher = Dispatcher(self._find, lambda: store.commit_no)
+        self.ledger = Ledger(store, definitions, self.dispatcher, busy, cache_limit)
+        self.relay = Relay(self._read_events)
+        self.busy_count = 0
+        """Sagas that have commands outside."""
+        self.commit_nos: dict[str, int] = {}
+        """Participant → highest known commit number of its file."""
+        self.outbox_nos: dict[str, int] = {}
+        """Participant → highest number of its outbox that is in the event log."""
+        self._numbers_stored: dict[str, tuple[str, int, int, int]] = store.participants()
+        self._next_due: int | None = store.next_due()
+        self._intake: deque[q.StartSagas] = deque()
+        self._after_commit: list[Callable[[], None]] = []
+        self._events_since_pruning = 0
+        self._take: dict[type, Callable[[Any], None]] = {
+            Answers: self._answers,
+            q.StartSagas: self._start_sagas,
+            q.Act: self._act,
+            q.Publish: self._publish,
+            q.Look: self._look,
+            q.Query: self._query,
+            q.Tick: self._tick,
+            q.Lost: self._lost,
+            q.Lowered: self._lowered,
+            q.Raised: self._raised,
+            q.Blocked: self._blocked,
+            q.Fetch: self._fetch,
+            q.Recover: self._recover,
+            Recalled: self._recalled,
+            _Resume: self._resume,
+        }
+        self._recovering = True
+        """Until recovery is over nothing is dispatched but what it sends itself."""
+        self._recovery = Recovery(self)
+
+    # --- one batch --------------------------------------------------------------------------------
+
+    def handle(self, messages: Iterable[object]) -> None:
+        """Take these messages, in one commit.
+
+        Raises StoreFailed, CorruptStore or ForkedRuntime when the coordinator cannot go on; it must then be abandoned.
+        """
+        self.ledger.open(self._world.now_ms())
+        self._after_commit = []
+        for message in messages:
+            self._take[type(message)](message)
+        self._admit()
+        self.ledger.find_early_events()
+        changes = self.ledger.seal()
+        self._note_participants()
+        if not self.ledger.batch.is_empty:
+            seam("coordinator.before-commit")
+            self._commit(self.ledger.batch, changes)
+            seam("coordinator.after-commit")
+        self._carry_out(changes)
+        for act in self._after_commit:
+            act()
+        self.relay.logged([Notify(e.no, e.id, e.type, e.event, e.correlation) for e in self.ledger.events])
+        self.relay.feed()
+        self.dispatcher.flush()
+        seam("coordinator.after-dispatch")
+        self._set_timer()
+        self.ledger.cache.shrink()
+        self._prune()
+
+    def _commit(self, batch: Batch, changes: list[Change]) -> None:
+        attempt = 0
+        while True:
+            try:
+                self._store.commit(batch)
+                return
+            except TryAgain as error:
+                attempt += 1
+                log.error("commit_postponed", path=error.path, reason=error.what, attempt=attempt)
+                if not self._world.pause(attempt):
+                    raise
+            except ConstraintFailed as error:
+                self._commit_singly(batch, changes, error)
+                return
+
+    def _commit_singly(self, batch: Batch, changes: list[Change], error: ConstraintFailed) -> None:
+        """Find the saga whose rows the schema refuses; give it up, commit the others."""
+        log.error("rows_refused", part=error.part, reason=error.what)
+        for part in batch.split():
+            try:
+                self._store.commit(part)
+            except ConstraintFailed as refused:
+                nos = part.sagas()
+                if not nos:
+                    raise
+                for change in [change for change in changes if change.instance.no in nos]:
+                    changes.remove(change)
+                    self._give_up(change.instance, f"its rows were refused by the store: {refused.what}")
+
+    def _give_up(self, instance: Instance, reason: str) -> None:
+        """What is in memory cannot be trusted; on disk it is as it was at its last commit."""
+        self.ledger.cache.drop(instance.no)
+        saga_id = instance.state.id if instance.state else f"number {instance.no}"
+        log.error("saga_given_up", saga_id=saga_id, reason=reason)
+        completion = self._completions.find(saga_id)
+        if completion is not None:
+            completion.park(SagaParked(saga_id, ["(store)"], reason))
+
+    def _note_participants(self) -> None:
+        """Write the numbers of participants that have changed."""
+        stored = self._numbers_stored
+        for name, lane in self.dispatcher.lanes.items():
+            numbers = (lane.kind, lane.next_number, self.commit_nos.get(name, 0), self.outbox_nos.get(name, 0))
+            if stored.get(name) != numbers:
+                stored[name] = numbers
+                self.ledger.batch.participants[name] = numbers
+
+    # --- after the commit -------------------------------------------------------------------------
+
+    def _carry_out(self, changes: list[Change]) -> None:
+        dispatcher = self.dispatcher
+        for change in changes:
+            instance, before, after = change.instance, change.before, change.after
+            no = instance.no
+            for path, participant, number in change.over:
+                instance.delivered.discard(path)
+                dispatcher.close(participant, number, no, path)
+            for path, (sent, attempt) in after.commands.items():
+                known = before.commands.get(path)
+                if known is None or known[1] != attempt:
+                    self._deliver(instance, path, sent.to, dispatcher.send)
+            for path, sent in after.resolves.items():
+                if path not in before.resolves:
+                    self._deliver(instance, path, sent.to, dispatcher.inquire)
+            for due in after.timers.values():
+                if self._next_due is None or due < self._next_due:
+                    self._next_due = due
+            self.busy_count += instance.busy - change.busy_before
+            if instance.status is not change.status_before:
+                self._status_changed(change)
+
+
+    def _deliver(
+        self, instance: Instance, path: str, participant: str, deliver: Callable[[Instance, str], None]
+    ) -> None:
+        """Send or inquire; while recovering the end of the recovery does it, once."""
+        if self._recovering:
+            return
+        if self.dispatcher.missing(participant) is None:
+            deliver(instance, path)
+        else:
+            self._world.post(q.Blocked(instance.no, path))
+
+    def _status_changed(self, change: Change) -> None:
+        instance, status = change.instance, change.instance.status
+        assert status is not None
+        if status.ended:
+            self.ledger.cache.drop(instance.no)
+        completion = self._completions.find(instance.live.id)
+        if completion is None:
+            return
+        if status.ended:
+            completion.end(self._outcome(instance))
+        elif status is Status.PARKED:
+            completion.park(self._parked(instance))
+        elif change.status_before is Status.PARKED:
+            completion.unpark()
+
+    def _outcome(self, instance: Instance) -> Outcome:
+        state = instance.live
+        status = state.status
+        refusal = None if state.failure is None else Refusal(state.failure.code, state.failure.reason)
+        if status is not Status.COMPLETED or state.answer is None:
+            return Outcome(state.id, status, None, refusal)
+        author = instance.author
+        if isinstance(author, Author):
+            return Outcome(state.id, status, codec_for(author.definition.answer).decode(bytes(state.answer)))
+        return Outcome(state.id, status, bytes(state.answer))
+
+    def _parked(self, instance: Instance) -> SagaParked:
+        incidents = instance.pending.incidents
+        reasons = "\n".join(incident.reason for incident in incidents.values())
+        return SagaParked(instance.live.id, list(incidents), reasons)
+
+    def _set_timer(self) -> None:
+        self._world.wake_at(None if self._recovering else self._next_due)
+
+    def _prune(self) -> None:
+        """Let go of events that no live saga and no listener needs any more."""
+        self._events_since_pruning += len(self.ledger.events)
+        if self._events_since_pruning < EVENTS_BETWEEN_PRUNINGS:
+            return
+        self._events_since_pruning = 0
+        needed = [no for no in (self._store.first_event_needed(), self.relay.lowest()) if no is not None]
+        if needed:
+            self._store.prune_events(min(needed) + 1)
+
+    # --- finding sagas ----------------------------------------------------------------------------
+
+    def _find(self, no: int) -> Instance | None:
+        try:
+            return self.ledger.cache.get(no)
+        except Unfitting as error:
+            log.error("journal_unfitting", saga_no=no, reason=str(error))
+            return None
+
+    def _happen(self, no: int, stimulus: Stimulus, cause: str | None) -> Instance | None:
+        """Let something happen to a saga; a bug of ours costs this saga its memory, and nobody else anything."""
+        instance = self._find(no)
+        if instance is None:
+            return None
+        try:
+            self.ledger.apply(instance, stimulus, cause)
+        except NotPossible:
+            raise
+        except Exception as error:
+            self.ledger.discard(instance)
+            self._give_up(instance, f"the machine failed: {describe(error)}")
+            return None
+        return instance
+
+    def _read_events(self, after_no: int, types: tuple[str, ...], limit: int) -> list[Notify]:
+        rows = self._store.events_after(after_no, types, limit)
+        return [Notify(row.no, row.id, row.type, Raw(row.payload), row.correlation) for row in rows]
+
+    # --- participants -----------------------------------------------------------------------------
+
+    def _answers(self, message: Answers) -> None:
+        participant = message.participant
+        for answer in message.answers:
+            self.dispatcher.answered(participant, answer.saga_no, answer.path)
+            self._answer(answer)
+        if message.events:
+            self._events(participant, message)
+        if message.commit_no > self.commit_nos.get(participant, 0):
+            self.commit_nos[participant] = message.commit_no
+        if message.read_to:
+            self.relay.taken(participant, message.read_to, message.needs_from)
+
+    def _answer(self, answer: Answer) -> None:
+        instance = self._find(answer.saga_no)
+        if instance is None:
+            return
+        path, outcome = answer.path, answer.outcome
+        stimulus: Stimulus
+        if outcome in ("done", "resolved-done"):
+            visit = instance.live.visits.get(path)
+            if visit is not None and visit.undoes is None:
+                if answer.value is UNSET:
+                    instance.author.forget(visit.element)
+                else:
+                    instance.author.know(visit.element, answer.value)
+            if outcome == "done":
+                stimulus = s.Completed(path, answer.answer)
+            else:
+                stimulus = s.Resolved(path, "done", answer.answer)
+        elif outcome == "refused":
+            stimulus = s.Refused(path, answer.code, answer.reason)
+        elif outcome == "failed":
+            stimulus = s.Failed(path, answer.reason, answer.unknown)
+        elif outcome == "resolved-refused":
+            stimulus = s.Resolved(path, "refused", reason=f"refused: {answer.reason} [{answer.code}]")
+        elif outcome == "resolved-unknown":
+            stimulus = s.Resolved(path, "unknown")
+        else:
+            stimulus = s.Resolved(path, "not-done")
+        self._happen(answer.saga_no, stimulus, f"{instance.live.id}:{path}")
+
+    def _events(self, participant: str, message: Answers) -> None:
+        known = self.outbox_nos.get(participant, 0)
+        for event in message.events:
+            if event.no > known:
+                self.ledger.log_event(
+                    event.event_id, event.type, event.key, event.event, participant, event.correlation, event.causation
+                )
+                known = event.no
+        self.outbox_nos[participant] = known
+        port = self.dispatcher.lanes[participant].port
+        self._after_commit.append(lambda: port.post(OutboxTaken(known)))
+
+    def _blocked(self, message: q.Blocked) -> None:
+        instance = self._find(message.saga_no)
+        visit = None if instance is None else instance.live.visits.get(message.path)
+        if visit is None or visit.sent is None:
+            return
+        why = self.dispatcher.missing(visit.sent.to)
+        if why is not None:
+            kind = "down" if visit.sent.to in self.dispatcher.lanes else "no-handler"
+            self._happen(message.saga_no, s.Blocked(message.path, kind, why), None)
+
+    def _fetch(self, message: q.Fetch) -> None:
+        """Send events of the log again."""
+        rows = self._store.events(message.nos)
+        again = [Notify(row.no, row.id, row.type, Raw(row.payload), row.correlation, again=True) for row in rows]
+        self.dispatcher.lanes[message.participant].port.post_many(again)
+
+    def _lost(self, message: q.Lost) -> None:
+        self._after_commit.append(lambda: self._send_again(message.participant))
+
+    def _send_again(self, participant: str | None) -> None:
+        """Send what is open at this participant (at all of them: None, at the end of a recovery) again."""
+        dispatcher = self.dispatcher
+        for instance in self.busy_sagas():
+            for path, (sent, _) in instance.pending.commands.items():
+                if participant is None or (sent.to == participant and path in instance.delivered):
+                    self._deliver(instance, path, sent.to, dispatcher.send_again)
+            for path, sent in instance.pending.resolves.items():
+                if participant is None or sent.to == participant:
+                    self._deliver(instance, path, sent.to, dispatcher.inquire)
+
+    def _lowered(self, message: q.Lowered) -> None:
+        lane = self.dispatcher.lanes[message.participant]
+        lane.down = f"{message.participant} is down: {message.reason}"
+        self.relay.remove(message.participant)
+        for row in self._store.live_busy():
+            instance = self._find(row.no)
+            if instance is None:
+                continue
+            outside = {path: sent for path, (sent, _) in instance.pending.commands.items()} | instance.pending.resolves
+            for path, sent in outside.items():
+                if sent.to == message.participant:
+                    self._happen(row.no, s.Blocked(path, "down", lane.down), None)
+
+    def _raised(self, message: q.Raised) -> None:
+        lane = self.dispatcher.lanes[message.participant]
+        lane.down = None
+        self.commit_nos[message.participant] = message.commit_no
+        self.relay.add(message.participant, lane.port, message.positions)
+        self.unblock()
+
+    # --- recovery ---------------------------------------------------------------------------------
+
+    def _recover(self, message: q.Recover) -> None:
+        self._after_commit.append(lambda: self._recovery.begin(message.reply))
+
+    def _recalled(self, message: Recalled) -> None:
+        self._after_commit.append(lambda: self._recovery.recalled(message.participant))
+
+    def busy_sagas(self) -> Iterator[Instance]:
+        """Yield the sagas that have commands outside, one after the other; not all are kept. Only between commits."""
+        for row in self._store.live_busy():
+            instance = self._find(row.no)
+            if instance is not None:
+                yield instance
+            self.ledger.cache.shrink()
+
+    def resume(self, reply: Future[None] | None) -> None:
+        """The end of a recovery: fire the timers that fell due, then send again whatever is open."""
+        self._world.post(_Resume(reply))
+
+    def _resume(self, message: _Resume) -> None:
+        self.unblock()
+        if self.fire_timers():
+            self._world.post(message)  # more are due: they come first
+            return
+
+        def finish() -> None:
+            seam("recovery.timers-fired")
+            self._recovering = False
+            self._send_again(None)
+            seam("recovery.sent-again")
+            if message.reply is not None:
+                message.reply.set_result(None)
+
+        self._after_commit.append(finish)
+
+    def unblock(self) -> None:
+        """Let the sagas go on that were parked for want of a participant or a class that is here now."""
+        for saga_no, path in self._store.incidents_of(("no-handler", "down")):
+            instance = self._find(saga_no)
+            if instance is None:
+                continue
+            visit = instance.live.visits.get(path)
+            if visit is None or visit.phase is not Phase.PARKED or instance.live.suspended:
+                continue
+            if visit.sent is not None:
+                back = self.dispatcher.missing(visit.sent.to) is None
+            else:
+                back = isinstance(instance.author, Author) and instance.author.can_call(visit.element, visit.undoes)
+            if back:
+                self._happen(saga_no, s.Retry("what it was parked for is there again", path), None)
+
+    # --- the application --------------------------------------------------------------------------
+
+    def _start_sagas(self, message: q.StartSagas) -> None:
+        self._intake.append(message)
+
+    def _admit(self) -> None:
+        """Start what waits to be started, as long as there is room."""
+        while self._intake and self.busy_count < self._max_busy:
+            request = self._intake.popleft()
+            if request.claim():
+                self._begin(request)
+
+    def _begin(self, request: q.StartSagas) -> None:
+        fresh: list[q.Start] = []
+        try:
+            there = self._store.find_many([start.id for start in request.starts])
+            seen: dict[str, q.Start] = {}
+            for start in request.starts:
+                self._check_conflict(start, there.get(start.id), seen.get(start.id))
+                if start.id not in there and start.id not in seen and self.ledger.started_here(start.id) is None:
+                    fresh.append(start)
+                seen[start.id] = start
+        except SagaError as error:
+            request.reply.set_exception(error)
+            return
+        completions = [self._completions.of(start.id) for start in request.starts]
+        for start in fresh:
+            self.ledger.start(start)
+        looks = [completion for completion in completions if completion.saga_id in there]
+
+        for completion in completions:
+            completion.followed = True
+
+        def reply() -> None:
+            for completion in looks:
+                self._announce(completion)
+            request.reply.set_result(completions)
+
+        self._after_commit.append(reply)
+
+    def _check_conflict(self, start: q.Start, row: Any, earlier: q.Start | None) -> None:
+        """Raise SagaConflict unless the saga that has this id is the same."""
+        given = (start.definition.graph.name, input_digest(bytes(start.input)))
+        if row is not None:
+            recorded = (self._definitions.known(row.definition_no).graph.name, row.input_digest)
+        else:
+            here = self.ledger.started_here(start.id)
+            other = earlier if here is None else here[1]
+            if other is None:
+                return
+            recorded = (other.definition.graph.name, input_digest(bytes(other.input)))
+        if recorded != given:
+            same = recorded[0] == given[0]
+            raise SagaConflict(
+                start.id,
+                f"{recorded[0]} with {'another' if same else 'its'} input",
+                f"{given[0]} with {'this' if same else 'its'} input",
+            )
+
+    def _act(self, message: q.Act) -> None:
+        row = self._store.find(message.saga_id)
+        here = self.ledger.started_here(message.saga_id)
+        no = row.no if row is not None else here[0].no if here is not None else None
+        instance = None if no is None else self._find(no)
+        if no is None or instance is None:
+            message.reply.set_exception(UnknownSaga(message.saga_id))
+            return
+        try:
+            make = message.stimulus
+            stimulus = make(instance) if callable(make) else make
+            self._happen(no, stimulus, message.name)
+        except NotPossible as error:
+            message.reply.set_exception(NotAllowed(message.saga_id, message.name, str(error)))
+            return
+        except SagaError as error:
+            message.reply.set_exception(error)
+            return
+        self._after_commit.append(lambda: message.reply.set_result(None))
+
+    def _publish(self, message: q.Publish) -> None:
+        new = self.ledger.log_event(
+            message.event_id, message.type, message.key, message.event, "runtime", message.correlation, None
+        )
+        self._after_commit.append(lambda: message.reply.set_result(new))
+
+    def _look(self, message: q.Look) -> None:
+        self._after_commit.append(lambda: self._announce(message.completion))
+
+    def _announce(self, completion: Completion) -> None:
+        """Tell what is known about a saga that somebody waits for."""
+        row = self._store.find(completion.saga_id)
+        if row is None:
+            completion.miss(UnknownSaga(completion.saga_id))
+            return
+        status = Status(row.status)
+        if not status.ended and status is not Status.PARKED:
+            return
+        instance = self._find(row.no)
+        if instance is None:
+            return
+        if status.ended:
+            completion.end(self._outcome(instance))
+            self.ledger.cache.drop(row.no)
+        else:
+            completion.park(self._parked(instance))
+
+    def _query(self, message: q.Query) -> None:
+        def answer() -> None:
+            reply: Future[Any] = message.reply
+            try:
+                reply.set_result(message.read(self._store.connection))
+            except BaseException as error:
+                reply.set_exception(error)
+
+        self._after_commit.append(answer)
+
+    # --- time -------------------------------------------------------------------------------------
+
+    def _tick(self, message: q.Tick) -> None:
+        if not self._recovering:
+            self.fire_timers()
+
+    def fire_timers(self) -> bool:
+        """Let the timers happen that are due, longest due first; return whether there may be more."""
+        now = self.ledger.now
+        due = self._store.due_timers(now, TIMERS_AT_ONCE)
+        for timer in due:
+            path, kind = timer.name.rsplit("|", 1)
+            self._happen(timer.saga_no, s.TimerFired(path, kind), "timer")
+
+        def again() -> None:
+            self._next_due = self._store.next_due()
+            if len(due) == TIMERS_AT_ONCE:
+                self._world.post(q.Tick())
+
+        self._after_commit.append(again)
+        return len(due) == TIMERS_AT_ONCE

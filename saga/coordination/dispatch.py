@@ -1,0 +1,181 @@
+"""Commands on their way to participants: who gets what, when, and under which number.
+
+Rules
+1. Nothing is sent before it is journaled. What was sent and not answered is sent again when its participant restarts.
+2. Credit: at most max(64, 2 × concurrency) commands are with a participant; the others wait here as two numbers
+   each, their content in the journal. Compensations and inquiries need no credit.
+3. Commands to one participant are numbered without gaps in time: the lowest number still open travels along, and
+   everything below it is over for ever.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from saga.coordination.envelopes import UNSET, Deliver, Inquire, Port
+from saga.coordination.instances import Instance
+from saga.machine.pending import command_id
+from saga.messages import Command
+
+__all__ = ["CREDIT", "Dispatcher", "Lane"]
+
+CREDIT = 64
+"""Commands that may be with one participant at the same time, at least. Enough to fill a batch."""
+
+
+@dataclass(slots=True)
+class Lane:
+    """The way to one participant."""
+
+    name: str
+    kind: str
+    """`context` or `gateway`."""
+    port: Port
+    credit: int = CREDIT
+    next_number: int = 1
+    outside: set[tuple[int, str]] = field(default_factory=set)
+    """Commands (saga number, path) that are with the participant and need credit."""
+    waiting: deque[tuple[int, str]] = field(default_factory=deque)
+    """Commands that wait for credit."""
+    numbers: list[int] = field(default_factory=list)
+    """A heap of the numbers that were open at some time; see `over`."""
+    over: set[int] = field(default_factory=set)
+    """Numbers in the heap that are over."""
+    out: list[object] = field(default_factory=list)
+    """Messages to be posted when the batch is done."""
+    down: str | None = None
+    """Why the participant does not work, if it does not."""
+
+    @property
+    def floor(self) -> int:
+        """The lowest number that is still open."""
+        while self.numbers and self.numbers[0] in self.over:
+            self.over.discard(heapq.heappop(self.numbers))
+        return self.numbers[0] if self.numbers else self.next_number
+
+
+class Dispatcher:
+    """The ways to all participants. It is the coordinator's routing table, too."""
+
+    def __init__(self, find: Callable[[int], Instance | None], commit_no: Callable[[], int]) -> None:
+        """`find` returns the saga of this number, from memory or by replay; `commit_no` that of saga.db."""
+        self.lanes: dict[str, Lane] = {}
+        self._commit_no = commit_no
+        self._routes: dict[type, str] = {}
+        self._find = find
+
+    def add(self, lane: Lane, commands: Iterable[type[Command[object]]]) -> None:
+        """Add a participant and the commands it handles."""
+        self.lanes[lane.name] = lane
+        for command in commands:
+            self._routes[command] = lane.name
+
+    def route(self, command: type) -> str | None:
+        """See `evaluation.Routing`. A participant that is down still gets what it will do when it is back."""
+        return self._routes.get(command)
+
+    def next_number(self, participant: str) -> int:
+        """See `evaluation.Routing`."""
+        lane = self.lanes[participant]
+        number = lane.next_number
+        lane.next_number = number + 1
+        self.open_number(lane, number)
+        return number
+
+    def open_number(self, lane: Lane, number: int) -> None:
+        """This number is open (again, after a restart)."""
+        heapq.heappush(lane.numbers, number)
+        lane.next_number = max(lane.next_number, number + 1)
+
+    def close(self, participant: str, number: int, saga_no: int, path: str) -> None:
+        """The command is over: nothing will ever be asked about it again."""
+        lane = self.lanes.get(participant)
+        if lane is not None:
+            lane.over.add(number)
+            lane.outside.discard((saga_no, path))
+
+    def missing(self, participant: str) -> str | None:
+        """Return why nothing can be delivered to this participant, or None."""
+        lane = self.lanes.get(participant)
+        if lane is None:
+            return f"no participant {participant!r}"
+        return lane.down
+
+    def send(self, instance: Instance, path: str) -> None:
+        """Send the open command of a visit, or let it wait for credit."""
+        visit = instance.live.visits[path]
+        assert visit.sent is not None
+        lane = self.lanes[visit.sent.to]
+        if visit.undoes is None:
+            if len(lane.outside) >= lane.credit:
+                lane.waiting.append((instance.no, path))
+                return
+            lane.outside.add((instance.no, path))
+        self._post(lane, instance, path)
+
+    def answered(self, participant: str, saga_no: int, path: str) -> None:
+        """The participant has answered: it may get another one."""
+        lane = self.lanes.get(participant)
+        if lane is not None:
+            lane.outside.discard((saga_no, path))
+
+    def inquire(self, instance: Instance, path: str) -> None:
+        """Ask what became of the command of a visit."""
+        visit = instance.live.visits[path]
+        sent = visit.sent
+        assert sent is not None
+        lane = self.lanes[sent.to]
+        key = (instance.no, path)
+        repeated = instance.recovered or visit.attempt > 1
+        delivered = repeated or path in instance.delivered
+        lane.outside.discard(key)
+        lane.out.append(
+            Inquire(command_id(instance.live.id, path), instance.no, path, sent.number, delivered, repeated, lane.floor)
+        )
+
+    def flush(self) -> None:
+        """Post what this batch led to, and give out the credit that has become free."""
+        for lane in self.lanes.values():
+            while lane.waiting and len(lane.outside) < lane.credit and lane.down is None:
+                saga_no, path = lane.waiting.popleft()
+                instance = self._find(saga_no)
+                if instance is None or path not in instance.pending.commands or (saga_no, path) in lane.outside:
+                    continue  # it is over, inquired, or was sent meanwhile
+                lane.outside.add((saga_no, path))
+                self._post(lane, instance, path)
+            if lane.out:
+                out, lane.out = lane.out, []
+                lane.port.post_many(out)
+
+    def send_again(self, instance: Instance, path: str) -> None:
+        """The participant may have lost the command: send it again."""
+        visit = instance.live.visits.get(path)
+        if visit is not None and visit.sent is not None and visit.sent.to in self.lanes:
+            self.lanes[visit.sent.to].outside.discard((instance.no, path))
+            self.send(instance, path)
+
+    def _post(self, lane: Lane, instance: Instance, path: str) -> None:
+        state = instance.live
+        visit = state.visits[path]
+        sent = visit.sent
+        assert sent is not None
+        instance.delivered.add(path)
+        lane.out.append(
+            Deliver(
+                command_id(state.id, path),
+                instance.no,
+                path,
+                sent.type,
+                sent.command,
+                instance.author.take_twin(sent, UNSET),
+                sent.number,
+                lane.floor,
+                visit.attempt,
+                state.correlation,
+                state.id,
+                self._commit_no(),
+            )
+        )

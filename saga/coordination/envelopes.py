@@ -1,0 +1,167 @@
+"""What the coordinator and the participants send each other.
+
+Rules
+1. Envelopes are immutable, and carry what is needed to answer them: the saga's number and the path of the visit.
+2. Every one may be sent twice, or be lost with its mailbox: what matters is in the journal and in the inboxes.
+3. Each carries correlation (the id of the root saga), causation (the id of the message that led to it) and a trace id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from msgspec import Raw
+
+__all__ = [
+    "UNSET",
+    "Answer",
+    "Answers",
+    "Deliver",
+    "Direct",
+    "Inquire",
+    "Notify",
+    "OutboxTaken",
+    "Port",
+    "Published",
+    "Recall",
+    "Recalled",
+    "RetryDeliveries",
+]
+
+UNSET: Any = object()
+"""No decoded twin travels along; the receiver decodes."""
+
+
+class Port(Protocol):
+    """Where messages to somebody are put; never blocks."""
+
+    def post(self, message: object) -> None:
+        """Put one message into the mailbox."""
+
+    def post_many(self, messages: list[Any]) -> None:
+        """Put messages into the mailbox, in order."""
+
+
+class Deliver(NamedTuple):
+    """A command for a participant."""
+
+    command_id: str
+    saga_no: int
+    path: str
+    type: str
+    command: Raw
+    value: object
+    """The decoded command, or UNSET."""
+    number: int
+    floor: int
+    """All commands to this participant with a lower number are over: their inbox rows may go."""
+    attempt: int
+    correlation: str
+    trace: str
+    commit_no: int
+    """Of saga.db, when the command was sent."""
+
+
+class Inquire(NamedTuple):
+    """What became of a command? Whoever answers makes sure that the answer stays true."""
+
+    command_id: str
+    saga_no: int
+    path: str
+    number: int
+    delivered: bool
+    """False when it is certain that the command never left the coordinator."""
+    repeated: bool
+    """It may have run before the attempt that is open now: in an earlier attempt, or before a restart."""
+    floor: int
+
+
+class Direct(NamedTuple):
+    """A command that the application sends itself. `reply(outcome, value, reason, code)` is called from the
+    participant's thread: outcome `done` with the decoded answer, `refused` or `failed`."""
+
+    command_id: str
+    type: str
+    command: Raw
+    value: object
+    reply: Callable[[str, object, str, str], None]
+
+
+class Notify(NamedTuple):
+    """An event of the log, for a context that listens to its type."""
+
+    no: int
+    event_id: str
+    type: str
+    event: Raw
+    correlation: str
+    again: bool = False
+    """It was asked for (see `requests.Fetch`), since a listener failed on it before."""
+
+
+class OutboxTaken(NamedTuple):
+    """Everything in the outbox up to this number is in the event log."""
+
+    no: int
+
+
+class RetryDeliveries(NamedTuple):
+    """Try the deliveries again that were set aside (all of them, or those of one event type)."""
+
+    type: str | None
+
+
+class Answer(NamedTuple):
+    """What came of one envelope. `outcome` is `done`, `refused`, `failed`, or, to an inquiry, `resolved-…`."""
+
+    saga_no: int
+    path: str
+    outcome: str
+    answer: Raw
+    value: object
+    """The decoded answer, or UNSET."""
+    reason: str = ""
+    code: str = ""
+    unknown: bool = False
+
+
+class Published(NamedTuple):
+    """An event from a context's outbox."""
+
+    no: int
+    """Number in the outbox."""
+    event_id: str
+    type: str
+    key: str | None
+    event: Raw
+    at: int
+    correlation: str
+    causation: str
+
+
+class Answers(NamedTuple):
+    """What a participant has done in one go; everything in it is on disk there."""
+
+    participant: str
+    answers: list[Answer]
+    events: list[Published]
+    commit_no: int
+    """Number of the participant's commit, 0 for a gateway."""
+    read_to: int
+    """The participant has taken the events of the log up to this number, 0 when it took none now."""
+    needs_from: int | None = None
+    """The lowest event number a listener of it is still to be tried on again."""
+
+
+class Recall(NamedTuple):
+    """After a restart: answer those of these commands (id, saga number, path) that have a stored answer, and tell
+    what is in the outbox. Answered with `Answers`, and then `Recalled`."""
+
+    commands: list[tuple[str, int, str]]
+
+
+class Recalled(NamedTuple):
+    """A `Recall` was answered."""
+
+    participant: str

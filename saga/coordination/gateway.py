@@ -1,0 +1,169 @@
+"""What a gateway does with what arrives: calls to the outside world, at least once each, with their key.
+
+Rules
+1. An answer or a `Rejected` says what was done. Whatever else a call ends in, its outcome is unknown: the
+   effect may have happened. It is tried again with the same key.
+2. An inquiry waits for a call that is running, and makes void one that has not begun. About a call of an earlier
+   life of the process nothing is known.
+3. `CallBook` may be used from several threads; `GatewayDriver` is used from the threads that call.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Raw
+
+from saga.codec import codec_for
+from saga.coordination.envelopes import UNSET, Answer, Deliver, Direct, Inquire
+from saga.coordination.guard import Busy, describe
+from saga.errors import NotDecodable, NotEncodable
+from saga.messages import Rejected, answer_type, type_name
+from saga.participants import Gateway, call_key, handlers_of
+from saga.seams import seam
+
+__all__ = ["CallBook", "GatewayDriver"]
+
+NULL = Raw(b"null")
+Ended = tuple[str, bytes, object, str, str, bool]
+"""Outcome, encoded answer, decoded answer, reason, code, unknown."""
+
+
+class GatewayDriver:
+    """Drives one gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        self._handlers: dict[str, _Handler] = {
+            type_name(command): _Handler(gateway, command, name)
+            for command, name in handlers_of(type(gateway)).items()
+        }
+
+    @property
+    def has_sync(self) -> bool:
+        """Whether there is a `def` handler."""
+        return any(not handler.is_async for handler in self._handlers.values())
+
+    @property
+    def has_async(self) -> bool:
+        """Whether there is an `async def` handler."""
+        return any(handler.is_async for handler in self._handlers.values())
+
+    def is_async(self, type: str) -> bool:
+        """Return whether commands of this type have an `async def` handler."""
+        return self._handlers[type].is_async
+
+    def call(self, message: Deliver | Direct, busy: Busy) -> Ended:
+        """Run the handler of a command; never raises."""
+        handler = self._handlers[message.type]
+        token = call_key.set(message.command_id)
+        busy.begin(f"{handler.name}({message.command_id})")
+        try:
+            seam("gateway.before-call")
+            result = handler.call(handler.decode(message))
+            seam("gateway.after-call")
+            return handler.ended(result)
+        except BaseException as error:
+            return handler.failed(error)
+        finally:
+            busy.end()
+            call_key.reset(token)
+
+    async def call_async(self, message: Deliver | Direct) -> Ended:
+        """Run the `async def` handler of a command; never raises, but for the cancellation of the task."""
+        handler = self._handlers[message.type]
+        call_key.set(message.command_id)
+        try:
+            seam("gateway.before-call")
+            result = await handler.call(handler.decode(message))
+            seam("gateway.after-call")
+            return handler.ended(result)
+        except BaseException as error:
+            return handler.failed(error)
+
+    @staticmethod
+    def answer(message: Deliver, ended: Ended) -> Answer:
+        """Return the answer that leaves for the coordinator."""
+        outcome, data, value, reason, code, unknown = ended
+        return Answer(message.saga_no, message.path, outcome, Raw(data), value, reason, code, unknown)
+
+
+class _Handler:
+    """A method that handles commands of one type."""
+
+    def __init__(self, gateway: Gateway, command: type[Any], name: str) -> None:
+        self.name = f"{type(gateway).__name__}.{name}"
+        self.call: Callable[[Any], Any] = getattr(gateway, name)
+        self.is_async = inspect.iscoroutinefunction(self.call)
+        self.command = codec_for(command)
+        self.answer = codec_for(answer_type(command))
+
+    def decode(self, message: Deliver | Direct) -> Any:
+        return self.command.decode(bytes(message.command)) if message.value is UNSET else message.value
+
+    def ended(self, result: object) -> Ended:
+        if isinstance(result, Rejected):
+            return "refused", b"null", None, result.reason, result.code, False
+        try:
+            data, twin = self.answer.roundtrip(result)
+        except NotEncodable as error:
+            return "failed", b"null", None, f"{self.name} answered what cannot be stored: {error}", "", True
+        return "done", data, twin, "", "", False
+
+    def failed(self, error: BaseException) -> Ended:
+        if isinstance(error, Rejected):
+            return "refused", b"null", None, error.reason, error.code, False
+        if isinstance(error, NotDecodable):
+            return "failed", b"null", None, str(error), "", False
+        return "failed", b"null", None, f"{self.name} raised\n{describe(error)}", "", True
+
+
+class CallBook:
+    """Which calls are waiting, which are running, and who inquires about them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._void: set[str] = set()
+        """Calls that must not begin: an inquiry about them is on its way."""
+        self._running: set[str] = set()
+        self._dropped: set[str] = set()
+        """Calls that did not begin, since they were void."""
+        self._inquiries: dict[str, Inquire] = {}
+        """About running calls."""
+
+    def void(self, command_id: str) -> None:
+        """An inquiry about this call has been posted: if it has not begun, it must not begin."""
+        with self._lock:
+            if command_id not in self._running:
+                self._void.add(command_id)
+
+    def begin(self, command_id: str) -> bool:
+        """Return whether the call may begin; then it is running."""
+        with self._lock:
+            if command_id in self._void:
+                self._dropped.add(command_id)
+                return False
+            self._running.add(command_id)
+            return True
+
+    def end(self, command_id: str) -> Inquire | None:
+        """The call has ended; return the inquiry that waits for it, if one does."""
+        with self._lock:
+            self._running.discard(command_id)
+            return self._inquiries.pop(command_id, None)
+
+    def inquire(self, inquiry: Inquire) -> str | None:
+        """Return `not-done` or `unknown`, or None when the call is running: then `end` returns the inquiry."""
+        command_id = inquiry.command_id
+        with self._lock:
+            self._void.discard(command_id)
+            if command_id in self._running:
+                self._inquiries[command_id] = inquiry
+                return None
+            if command_id in self._dropped:
+                self._dropped.discard(command_id)
+                return "unknown" if inquiry.repeated else "not-done"
+            return "unknown" if inquiry.delivered else "not-done"

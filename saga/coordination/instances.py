@@ -1,0 +1,179 @@
+"""The sagas in memory: loaded by replay when something happens to them, let go when nothing does.
+
+Rules
+1. A saga in memory is its journal, replayed. It can be dropped at any time between two batches and loaded again.
+2. A bounded number is kept, the ones used last. Sagas that wait cost nothing but their rows.
+3. A saga whose class is not here is loaded with its stored graph; its functions park it when they are needed.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NoReturn
+
+from saga.coordination.definitions import Definitions, Known
+from saga.coordination.evaluation import Author, Routing
+from saga.coordination.guard import Busy
+from saga.flow.graph import Graph
+from saga.machine import Pending, State, Status, decode_records, pending, replay
+from saga.machine.state import Sent
+from saga.machine.turn import Stuck
+from saga.store import SagaStore
+
+__all__ = ["AbsentAuthor", "Cache", "Instance", "Loader"]
+
+
+class Instance:
+    """One saga in memory. `no` is its number in the store, `seq` and `digest` those of its last journal row."""
+
+    __slots__ = (
+        "author",
+        "busy",
+        "definition_no",
+        "delivered",
+        "digest",
+        "first_event_no",
+        "graph",
+        "no",
+        "numbers",
+        "pending",
+        "recovered",
+        "seq",
+        "state",
+        "status",
+    )
+
+    def __init__(self, no: int, known: Known, author: Author | AbsentAuthor, first_event_no: int) -> None:
+        self.no = no
+        self.definition_no = known.no
+        self.graph: Graph = known.graph
+        self.author = author
+        self.state: State | None = None
+        """None only until its first record."""
+        self.seq = 0
+        self.digest = bytes(16)
+        self.pending = Pending()
+        """What was outside at the last commit."""
+        self.status: Status | None = None
+        self.busy = False
+        self.first_event_no = first_event_no
+        """Events of the log above this number count for its waits."""
+        self.numbers: dict[str, tuple[str, int]] = {}
+        """Path → participant and number, of all commands that are not over."""
+        self.delivered: set[str] = set()
+        """Paths whose command has left the coordinator since the saga was loaded."""
+        self.recovered = False
+        """It was loaded by replay: what has left the coordinator before is not known here."""
+
+    @property
+    def live(self) -> State:
+        """The state; for a saga that has begun, as all have outside of their first turn."""
+        assert self.state is not None
+        return self.state
+
+
+class AbsentAuthor:
+    """Stands in for an author whose class is not here: every function parks the saga."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.state: State | None = None
+        self._reason = (
+            f"{graph.name} version {graph.version} is not known to this runtime; add its class to Runtime(sagas=[...])"
+        )
+
+    def _absent(self, *_: object) -> NoReturn:
+        raise Stuck("no-handler", self._reason)
+
+    command = undo = key = wake_at = condition = answer = _absent
+
+    def function(self, name: str) -> None:
+        """There is none."""
+
+    def know(self, element: str, value: object) -> None:
+        """Nobody reads it."""
+
+    def forget(self, element: str) -> None:
+        """Nobody reads it."""
+
+    def take_twin(self, sent: Sent, default: object) -> object:
+        """There is none."""
+        return default
+
+
+class Loader:
+    """Makes instances: new ones, and those that are in the store, by replay."""
+
+    def __init__(self, store: SagaStore, definitions: Definitions, routing: Routing, busy: Busy) -> None:
+        self._store, self._definitions, self._routing, self._busy = store, definitions, routing, busy
+
+    def new(self, no: int, definition_no: int, first_event_no: int) -> Instance:
+        """Return an instance that has not begun yet."""
+        known = self._definitions.known(definition_no)
+        return Instance(no, known, self._author(known), first_event_no)
+
+    def load(self, no: int) -> Instance | None:
+        """Return the saga of this number as its journal says; None when there is none.
+
+        Raises CorruptStore when the journal does not hold, machine.Unfitting when it makes no sense.
+        """
+        row = self._store.row(no)
+        if row is None:
+            return None
+        instance = self.new(no, row.definition_no, row.first_event_no)
+        journal = self._store.journal(no)
+        state = replay(record for each in journal if each.records for record in decode_records(each.records))
+        instance.state = state
+        if isinstance(instance.author, Author):
+            instance.author.attach(state)
+        instance.seq, instance.digest = journal[-1].seq, journal[-1].digest
+        instance.pending = pending(state)
+        instance.status, instance.busy = Status(row.status), bool(row.busy)
+        instance.recovered = True
+        for path, visit in state.visits.items():
+            if visit.sent is not None:
+                instance.numbers[path] = (visit.sent.to, visit.sent.number)
+        return instance
+
+    def _author(self, known: Known) -> Author | AbsentAuthor:
+        if known.definition is None:
+            return AbsentAuthor(known.graph)
+        return Author(known.definition, self._routing, self._busy)
+
+
+class Cache:
+    """The instances used last, at most `limit` of them between batches."""
+
+    def __init__(self, limit: int, load: Callable[[int], Instance | None]) -> None:
+        self._limit = limit
+        self._load = load
+        self._known: OrderedDict[int, Instance] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def add(self, instance: Instance) -> None:
+        """Keep a new instance."""
+        self._known[instance.no] = instance
+
+    def get(self, no: int) -> Instance | None:
+        """Return the instance of this number, loading it when it is not here; None when there is no such saga."""
+        instance = self._known.get(no)
+        if instance is not None:
+            self._known.move_to_end(no)
+            return instance
+        instance = self._load(no)
+        if instance is not None:
+            self._known[no] = instance
+        return instance
+
+    def drop(self, no: int) -> None:
+        """Let an instance go: it has ended, or its state cannot be trusted."""
+        self._known.pop(no, None)
+
+    def shrink(self) -> None:
+        """Let the least used ones go. Only between batches: while a batch runs, its instances must stay."""
+        while len(self._known) > self._limit:
+            self._known.popitem(last=False)
+
+

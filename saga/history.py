@@ -1,0 +1,128 @@
+"""The journal of one saga, as a person reads it: one entry for each record, in a sentence.
+
+It needs the journal only, neither the author's code nor a running process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from saga.machine import decode_records
+from saga.machine import records as r
+from saga.store import JournalRow
+
+__all__ = ["HistoryEntry", "read_history"]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One thing that happened to a saga.
+
+    - `seq`: the row of the journal, from 1; one row may hold several entries;
+    - `at`: when, UTC; `what`: the kind of record, such as `step-completed` (see `saga.machine.records`);
+    - `path`: the visit it is about, such as `take_payment.1`, empty for the saga as a whole;
+    - `text`: the entry as a sentence; `cause`: the id of the message that led to it, or None;
+    - `data`: the record itself, as plain JSON values.
+    """
+
+    seq: int
+    at: datetime
+    what: str
+    path: str
+    text: str
+    cause: str | None
+    data: dict[str, Any]
+
+
+def read_history(rows: Iterable[JournalRow]) -> Iterator[HistoryEntry]:
+    """Yield the entries of a journal in order. A row whose payload was erased gives one entry that says so."""
+    for row in rows:
+        at = datetime.fromtimestamp(row.at_ms / 1000, UTC)
+        if row.records is None:
+            yield HistoryEntry(row.seq, at, "erased", "", "what happened was erased", row.cause, {})
+            continue
+        plain = msgspec.json.decode(row.records)
+        for record, data in zip(decode_records(row.records), plain, strict=True):
+            path = getattr(record, "path", "")
+            yield HistoryEntry(row.seq, at, data["is"], path, _text(record), row.cause, data)
+
+
+def _time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _first_line(reason: str) -> str:
+    lines = reason.strip().splitlines()
+    return lines[-1].strip() if lines else ""
+
+
+def _text(record: r.Record) -> str:
+    return _TEXTS[type(record)](record)
+
+
+def _started(x: r.Started) -> str:
+    tags = "".join(f" {key}={value}" for key, value in x.tags.items())
+    return f"started {x.saga} version {x.version}{tags}"
+
+
+def _within(due: int | None) -> str:
+    return f", until {_time(due)}" if due is not None else ""
+
+
+def _scope_failed(x: r.ScopeFailed) -> str:
+    what = "the saga" if not x.path else x.path
+    after = "; then it goes on where that is caught" if x.caught else ""
+    return f"{what} turns back: {_first_line(x.reason)} [{x.code}]{after}"
+
+
+_VIA = {"answer": "", "resolve": ", as the inquiry found", "hand": ", by hand"}
+
+_TEXTS: dict[type, Callable[[Any], str]] = {
+    r.Started: _started,
+    r.Ended: lambda x: f"ended: {x.status}",
+    r.Suspended: lambda x: f"suspended: {x.reason}",
+    r.Held: lambda x: "something arrived, held until the saga is resumed",
+    r.Resumed: lambda x: f"resumed: {x.reason}",
+    r.Acted: lambda x: f"operator: {x.action} {x.path}: {x.reason}".replace(" :", ":"),
+    r.Ignored: lambda x: f"{x.what} for {x.path} ignored: {x.why}",
+    r.ScopeEntered: lambda x: f"{x.path} entered{_within(x.due)}",
+    r.ScopeLeft: lambda x: f"{x.path} completed",
+    r.ScopeFailed: _scope_failed,
+    r.ScopeUndone: lambda x: f"{x.path} is undone",
+    r.Terminated: lambda x: f"{x.path or 'the saga'} ends at {x.element}",
+    r.Chosen: lambda x: f"{x.element}: {x.case}",
+    r.JoinReached: lambda x: f"a branch has reached {x.element}",
+    r.Looped: lambda x: f"{x.element}: again, for the {x.times}. time",
+    r.CommandSent: lambda x: f"{x.path}: {x.type} to {x.to}{_within(x.due)}",
+    r.AttemptFailed: lambda x: (
+        f"{x.path}: attempt {x.attempt} failed: {_first_line(x.reason)}"
+        + (f"; again at {_time(x.retry_at)}" if x.retry_at is not None else "")
+    ),
+    r.AttemptBegun: lambda x: f"{x.path}: attempt {x.attempt}",
+    r.StepCompleted: lambda x: f"{x.path} done{_VIA.get(x.via, '')}",
+    r.StepRefused: lambda x: f"{x.path} refused: {x.reason} [{x.code}]",
+    r.StepFailed: lambda x: (
+        f"{x.path} failed: {_first_line(x.reason)} [{x.code}]"
+        + ("; it may have been done all the same" if x.unknown else "")
+    ),
+    r.Resolving: lambda x: f"{x.path}: inquiring what became of it ({x.why})",
+    r.StepDropped: lambda x: f"{x.path}: {x.why}",
+    r.StepSkipped: lambda x: f"{x.path} skipped: {x.reason}",
+    r.WaitBegun: lambda x: f"{x.path}: waiting for {x.event} of {x.key}{_within(x.due)}",
+    r.EventTaken: lambda x: f"{x.path}: event {x.event_id} is there",
+    r.WaitExpired: lambda x: f"{x.path}: the time is up",
+    r.SleepBegun: lambda x: f"{x.path}: sleeping{_within(x.due)}",
+    r.Woke: lambda x: f"{x.path}: woke up",
+    r.Answered: lambda x: f"{x.path}: the answer is made",
+    r.UndoSent: lambda x: f"{x.path}: undoing {x.of}: {x.type} to {x.to}",
+    r.UndoCompleted: lambda x: f"{x.path} undone{_VIA.get(x.via, '')}",
+    r.UndoSkipped: lambda x: f"{x.path} not undone: {x.reason}",
+    r.Parked: lambda x: f"{x.path} PARKED ({x.kind}): {_first_line(x.reason)}",
+    r.Unparked: lambda x: f"{x.path} goes on",
+}
+"""Every kind of record has its sentence; a test sees to it."""

@@ -1,0 +1,553 @@
+"""`Runtime`: opens a store, starts the actors, hands out handles. The one place where everything is wired.
+
+Rules
+1. One runtime per store, in one process, for as long as it is open. Everything it acknowledges is on disk.
+2. Calls may come from any thread, except those of its own actors. A call that waits has a timeout.
+3. `close` ends what is running and leaves everything else to the next start. A crash is the same, less politely.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, Literal, Self, TypeVar
+
+from msgspec import Raw
+
+from saga.actors.crew import Crew, Settings
+from saga.clock import Clock, SystemClock
+from saga.codec import codec_for
+from saga.coordination import requests as q
+from saga.coordination.definitions import Definitions
+from saga.coordination.envelopes import Direct, RetryDeliveries
+from saga.coordination.evaluation import key_text
+from saga.coordination.instances import Instance
+from saga.coordination.outcome import Completion
+from saga.coordination.participation import Given, read_participants
+from saga.errors import (
+    CommandFailed,
+    ForkedRuntime,
+    NoHandler,
+    NotAllowed,
+    NotEncodable,
+    Overloaded,
+    RuntimeClosed,
+    StoredDataError,
+    StoreError,
+    StoreFailed,
+    UnknownSaga,
+    WaitTimeout,
+)
+from saga.flow.saga import Saga
+from saga.handle import Handle, refuse_in_actor
+from saga.history import HistoryEntry, read_history
+from saga.machine import Status, Stimulus
+from saga.machine import stimuli as s
+from saga.machine.acting import parked_visit
+from saga.messages import Command, Event, Rejected, key_field, type_name
+from saga.participants import Context
+from saga.store import OwnerLock, OverviewRow, StoreFiles, StoreReader
+
+__all__ = ["Runtime", "Start"]
+
+I = TypeVar("I")  # noqa: E741 - I as in input
+R = TypeVar("R")
+T = TypeVar("T")
+
+MOST_ID = 500
+"""Characters of an id, at most; ids are repeated in every message of a saga."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start(Generic[I]):
+    """One saga to be started by `Runtime.start_many`; the arguments are those of `Runtime.start`."""
+
+    saga: type[Saga[I]]
+    input: I
+    id: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    at: datetime | None = None
+
+
+class Runtime:
+    """Runs sagas, in this process, on a store: a directory of SQLite files.
+
+        with Runtime("shop", contexts=[Inventory, Payment], sagas=[FulfilOrder]) as runtime:
+            handle = runtime.start(FulfilOrder, OrderPlaced(...), id="order-42")
+            outcome = handle.wait(timeout=10)
+
+    In asyncio: `async with Runtime(...) as runtime`, `await runtime.start_async(...)`, `await handle`.
+    """
+
+    def __init__(
+        self,
+        store: str | os.PathLike[str],
+        *,
+        contexts: Sequence[Given] = (),
+        sagas: Sequence[type[Saga[Any]]] = (),
+        clock: Clock | None = None,
+        max_active: int = 10_000,
+        cache: int = 5_000,
+        hang_limit: timedelta = timedelta(seconds=60),
+        on_hang: Literal["alarm", "exit"] = "alarm",
+        close_timeout: float = 10.0,
+    ) -> None:
+        """Check everything that is given; nothing is opened before `open`, or `with`.
+
+        - `store`: a directory, made when it is not there, or ":memory:" for experiments;
+        - `contexts`: contexts and gateways, each as its class or as a function without arguments that makes one;
+        - `sagas`: saga classes; several versions of one may live side by side;
+        - `clock`: `SystemClock()` unless given;
+        - `max_active`: sagas with commands under way, at most; beyond it `start` waits;
+        - `cache`: sagas kept in memory, at most, between two things that happen to them;
+        - `hang_limit`: how long a handler may take before it is reported with its stack; with `on_hang="exit"` the
+          process then exits with code 70, for a service manager to restart it;
+        - `close_timeout`: seconds that leaving the `with` block waits for running handlers.
+
+        Raises DefinitionError with all problems of contexts and sagas taken together.
+        """
+        self._definitions = Definitions(sagas)
+        self._participants = read_participants(contexts, self._definitions.given)
+        self._routes = {command: each.name for each in self._participants for command in each.commands}
+        self._files = StoreFiles.at(store)
+        self._clock: Clock = clock or SystemClock()
+        self._settings = Settings(
+            cache=cache, max_active=max_active, hang_limit_s=hang_limit.total_seconds(), on_hang=on_hang
+        )
+        self._close_timeout = close_timeout
+        self._pid = os.getpid()
+        self._lock: OwnerLock | None = None
+        self._crew: Crew | None = None
+        self._outstanding: set[Future[Any]] = set()
+        self._guard = threading.Lock()
+
+    # --- opening and closing ----------------------------------------------------------------------
+
+    def open(self) -> Self:
+        """Take the store, recover what was going on in it, and go on; return this runtime.
+
+        Raises StoreInUse when another runtime has the store, SchemaTooNew, CorruptStore, DataLossDetected,
+        DefinitionChanged, or another StoreError; the files are then as they were.
+        """
+        with self._guard:
+            if self._crew is not None:
+                raise RuntimeClosed("the runtime is open already, or was closed")
+            self._pid = os.getpid()
+            if not self._files.in_memory:
+                self._lock = OwnerLock.take(self._files, datetime.now(UTC).isoformat(timespec="seconds"))
+            crew = Crew(
+                self._files, self._lock, self._definitions, self._participants, self._clock, self._settings
+            )
+            try:
+                crew.open()
+            except BaseException:
+                self._release()
+                raise
+            crew.on_failure = self._fail_outstanding
+            self._crew = crew
+        return self
+
+    def close(self, timeout: float | None = None) -> bool:
+        """End what is running, waiting at most `timeout` seconds for it, and give the store back.
+
+        What was not finished goes on when the store is opened again. Closing twice does no harm. Returns whether
+        everything ended in order; handles that are waited for raise RuntimeClosed.
+        """
+        crew, pid = self._crew, os.getpid()
+        if crew is None or pid != self._pid:
+            return True
+        with self._guard:
+            if crew.closed:
+                return True
+            in_order = crew.close(self._close_timeout if timeout is None else timeout)
+            error = crew.failure or RuntimeClosed()
+            crew.completions.fail_all(error)
+            self._fail_outstanding(error)
+            self._release()
+        return in_order
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return await asyncio.to_thread(self.open)
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.close)
+
+    def run_forever(self) -> None:
+        """Wait until SIGTERM or SIGINT, then return (from the main thread only); close afterwards, or leave the `with`.
+
+        A second signal ends the process at once. Raises StoreFailed when the runtime ends by itself.
+        """
+        crew = self._open_crew()
+        asked = threading.Event()
+
+        def ask(number: int, _: object) -> None:
+            if asked.is_set():
+                os._exit(128 + number)
+            asked.set()
+
+        before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            while not asked.wait(0.2):
+                if crew.failed.is_set():
+                    self._open_crew()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    # --- starting ---------------------------------------------------------------------------------
+
+    def start(
+        self,
+        saga: type[Saga[I]],
+        input: I,
+        *,
+        id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        at: datetime | None = None,
+        timeout: float = 30.0,
+    ) -> Handle:
+        """Start a saga; return when that is on disk.
+
+        - `id`: names it for ever; a second start with the same saga and input gives the same handle. None: a new one;
+        - `tags`: to find it by, strings to strings;
+        - `at`: when its flow begins (aware datetime), None: at once;
+        - `timeout`: seconds to wait for room when too many sagas are active.
+
+        Raises SagaConflict (the id is taken), NotEncodable (the input), Overloaded, RuntimeClosed, StoreFailed.
+        """
+        return self.start_many([Start(saga, input, id, tags or {}, at)], timeout=timeout)[0]
+
+    def start_many(self, starts: Iterable[Start[Any]], *, timeout: float = 30.0) -> list[Handle]:
+        """Start many sagas in one commit, all or none; return their handles in the same order. Raises as `start`."""
+        request = self._start_request(starts)
+        refuse_in_actor("start")
+        crew = self._open_crew()
+        completions = self._wait(crew, request, request.reply, timeout)
+        return [Handle(completion, self._look) for completion in completions]
+
+    async def start_async(
+        self,
+        saga: type[Saga[I]],
+        input: I,
+        *,
+        id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        at: datetime | None = None,
+        timeout: float = 30.0,
+    ) -> Handle:
+        """`start` for asyncio: does not block the loop."""
+        return (await self.start_many_async([Start(saga, input, id, tags or {}, at)], timeout=timeout))[0]
+
+    async def start_many_async(self, starts: Iterable[Start[Any]], *, timeout: float = 30.0) -> list[Handle]:
+        """`start_many` for asyncio: does not block the loop."""
+        request = self._start_request(starts)
+        crew = self._open_crew()
+        completions = await self._wait_async(crew, request, request.reply, timeout)
+        return [Handle(completion, self._look) for completion in completions]
+
+    def handle(self, id: str) -> Handle:
+        """Return a handle of a saga that was started before; waiting for one that is not there raises UnknownSaga."""
+        crew = self._open_crew()
+        return Handle(crew.completions.of(id), self._look)
+
+    def _start_request(self, starts: Iterable[Start[Any]]) -> q.StartSagas:
+        return q.StartSagas([self._start_of(start) for start in starts], Future())
+
+    def _start_of(self, start: Start[Any]) -> q.Start:
+        definition = self._definitions.of(start.saga)
+        data, twin = codec_for(definition.input).roundtrip(start.input)
+        saga_id = uuid.uuid4().hex if start.id is None else _checked_id(start.id)
+        return q.Start(definition, saga_id, Raw(data), twin, _checked_tags(start.tags), _at_ms(start.at))
+
+    # --- events and commands ----------------------------------------------------------------------
+
+    def publish(self, event: Event, *, id: str | None = None, timeout: float = 30.0) -> bool:
+        """Put an event into the log; return when it is on disk.
+
+        `id`: a second event of this id is dropped, as long as the first is kept. Returns whether it was new.
+        Raises NotEncodable, RuntimeClosed, StoreFailed.
+        """
+        refuse_in_actor("publish")
+        request = self._publish_request(event, id)
+        return self._wait(self._open_crew(), request, request.reply, timeout)
+
+    async def publish_async(self, event: Event, *, id: str | None = None, timeout: float = 30.0) -> bool:
+        """`publish` for asyncio: does not block the loop."""
+        request = self._publish_request(event, id)
+        return await self._wait_async(self._open_crew(), request, request.reply, timeout)
+
+    def _publish_request(self, event: Event, id: str | None) -> q.Publish:
+        codec = codec_for(type(event))
+        data, twin = codec.roundtrip(event)
+        field_name = key_field(type(event))
+        key = None if field_name is None else key_text(getattr(twin, field_name))
+        event_id = f"runtime:{uuid.uuid4().hex if id is None else _checked_id(id)}"
+        return q.Publish(event_id, codec.name, key, Raw(data), event_id, Future())
+
+    def send(self, command: Command[R], *, id: str | None = None, timeout: float = 30.0) -> R:
+        """Send a command to the context or gateway that handles it, and return its answer.
+
+        For what needs no saga. It is kept in the file of that context only: sent again with the same `id`, it is
+        answered from there and not carried out twice (a gateway has no file: there it may be).
+        Raises Rejected, CommandFailed (a technical failure), NoHandler, WaitTimeout (it may still be carried out),
+        NotEncodable, RuntimeClosed, StoreFailed.
+        """
+        refuse_in_actor("send")
+        command_id, reply = self._send(command, id)
+        try:
+            answer: R = reply.result(timeout)
+        except TimeoutError:
+            self._outstanding.discard(reply)
+            raise WaitTimeout(f"command {command_id!r}", timeout) from None
+        return answer
+
+    async def send_async(self, command: Command[R], *, id: str | None = None, timeout: float = 30.0) -> R:
+        """`send` for asyncio: does not block the loop."""
+        command_id, reply = self._send(command, id)
+        try:
+            answer: R = await asyncio.wait_for(asyncio.wrap_future(reply), timeout)
+        except TimeoutError:
+            self._outstanding.discard(reply)
+            raise WaitTimeout(f"command {command_id!r}", timeout) from None
+        return answer
+
+    def _send(self, command: Command[Any], id: str | None) -> tuple[str, Future[Any]]:
+        crew = self._open_crew()
+        participant = self._routes.get(type(command))
+        if participant is None:
+            raise NoHandler(type_name(type(command)))
+        codec = codec_for(type(command))
+        data, twin = codec.roundtrip(command)
+        command_id = uuid.uuid4().hex if id is None else _checked_id(id)
+        reply: Future[Any] = Future()
+        self._outstanding.add(reply)
+
+        def answer(outcome: str, value: object, reason: str, code: str) -> None:
+            self._outstanding.discard(reply)
+            with suppress(Exception):  # whoever asked has given up
+                if outcome == "done":
+                    reply.set_result(value)
+                elif outcome == "refused":
+                    reply.set_exception(Rejected(reason, code=code))
+                else:
+                    reply.set_exception(CommandFailed(command_id, reason))
+
+        crew.mailboxes[participant].post(Direct(f"send:{command_id}", codec.name, Raw(data), twin, answer))
+        return command_id, reply
+
+    # --- operators --------------------------------------------------------------------------------
+
+    def cancel(self, id: str, reason: str = "cancelled by the application", *, timeout: float = 30.0) -> None:
+        """Give a saga up: what was done is undone; return when that is decided, and on disk.
+
+        While it is being undone, or over, a cancel changes nothing. Raises UnknownSaga, and NotAllowed when a pivot was
+        passed or is under way, or the saga is suspended.
+        """
+        self._act(id, "cancel", s.Cancel(reason), timeout)
+
+    def retry(self, id: str, reason: str = "", *, step: str = "", timeout: float = 30.0) -> None:
+        """Try again what is parked. `step`: the element or path, needed when several are. Raises UnknownSaga, NotAllowed."""
+        self._act(id, "retry", s.Retry(reason or "retried by an operator", step), timeout)
+
+    def skip(self, id: str, reason: str, *, step: str = "", timeout: float = 30.0) -> None:
+        """Let the saga go on without what is parked; `self.<step>` is not reached then. Raises as `retry`."""
+        self._act(id, "skip", s.Skip(reason, step), timeout)
+
+    def mark_done(self, id: str, answer: object, reason: str, *, step: str = "", timeout: float = 30.0) -> None:
+        """Let the saga go on as if the parked step, or compensation, had been done with this answer.
+
+        Raises as `retry`, and NotEncodable when `answer` is not of the type that the step's command is answered with.
+        """
+
+        def make(instance: Instance) -> Stimulus:
+            visit = parked_visit(instance.live, step)
+            data = b"null"
+            if visit.undoes is None:
+                function = instance.author.function(visit.element)
+                if function is None or function.kind != "step":
+                    raise NotAllowed(id, "mark_done", f"{visit.element} is no step; retry it or skip it")
+                try:
+                    data = codec_for(function.answer).encode(answer)
+                except NotEncodable as error:
+                    error.add_note(f"mark_done of {visit.path} in saga {id!r} takes what its command is answered with")
+                    raise
+            return s.MarkDone(reason, Raw(data), visit.path)
+
+        self._act(id, "mark_done", make, timeout)
+
+    def suspend(self, id: str, reason: str, *, timeout: float = 30.0) -> None:
+        """Stop a saga: what comes in is held, no timer fires, until `resume`. Raises as `retry`."""
+        self._act(id, "suspend", s.Suspend(reason), timeout)
+
+    def resume(self, id: str, reason: str = "", *, timeout: float = 30.0) -> None:
+        """Let a suspended saga go on, with what came in meanwhile. Raises as `retry`."""
+        self._act(id, "resume", s.Resume(reason or "resumed by an operator"), timeout)
+
+    def retry_deliveries(self, context: type[Context], event: type[Event] | None = None) -> None:
+        """Let a context try events again that its listeners have failed on: all, or those of one type."""
+        crew = self._open_crew()
+        name = next((each.name for each in self._participants if each.cls is context), None)
+        if name is None:
+            raise NoHandler(context.__name__)
+        crew.mailboxes[name].post(RetryDeliveries(None if event is None else type_name(event)))
+
+    def _act(
+        self, id: str, name: str, stimulus: Stimulus | Callable[[Instance], Stimulus], timeout: float
+    ) -> None:
+        refuse_in_actor(name)
+        request = q.Act(id, name, stimulus, Future())
+        self._wait(self._open_crew(), request, request.reply, timeout)
+
+    # --- looking ----------------------------------------------------------------------------------
+
+    def history(self, id: str) -> list[HistoryEntry]:
+        """Return everything that happened to a saga, in order. Raises UnknownSaga."""
+
+        def read(reader: StoreReader) -> list[HistoryEntry]:
+            row = reader.saga(id)
+            if row is None:
+                raise UnknownSaga(id)
+            return [*read_history(reader.journal(row.no))]
+
+        return self._read(read)
+
+    def list(
+        self,
+        *,
+        saga: type[Saga[Any]] | str | None = None,
+        status: Status | str | Sequence[Status | str] | None = None,
+        tags: Mapping[str, str] | None = None,
+        limit: int = 100,
+        after: int | None = None,
+    ) -> list[OverviewRow]:
+        """Return sagas, the newest first, at most `limit`.
+
+        - `saga`: the class or its name; `status`: one or several; `tags`: all of these must be there;
+        - `after`: the `no` of the last row of the page before.
+        """
+        name = self._definitions.of(saga).graph.name if isinstance(saga, type) else saga
+        statuses = None if status is None else _statuses(status)
+        return self._read(
+            lambda reader: reader.overview(saga=name, status=statuses, tags=tags, limit=limit, after=after)
+        )
+
+    def _read(self, read: Callable[[StoreReader], T]) -> T:
+        crew = self._open_crew()
+        if self._files.in_memory:
+            reply: Future[T] = Future()
+            request = q.Query(lambda connection: read(StoreReader.over(connection)), reply)
+            return self._wait(crew, request, reply, 30.0)
+        with StoreReader.open(self._files.directory) as reader:
+            return read(reader)
+
+    # --- detail -----------------------------------------------------------------------------------
+
+    def _open_crew(self) -> Crew:
+        crew = self._crew
+        if crew is None:
+            raise RuntimeClosed("the runtime is not open")
+        if os.getpid() != self._pid:
+            raise ForkedRuntime(self._pid, os.getpid())
+        if crew.failure is not None:
+            raise _as_failure(self._files.directory, crew.failure)
+        if crew.closed:
+            raise RuntimeClosed()
+        return crew
+
+    def _look(self, completion: Completion) -> None:
+        self._open_crew().post(q.Look(completion))
+
+    def _post(self, crew: Crew, request: object, reply: Future[Any]) -> None:
+        self._outstanding.add(reply)
+        reply.add_done_callback(self._outstanding.discard)
+        crew.post(request)
+        if crew.closed or crew.failure is not None:  # it may have closed while we posted
+            self._open_crew()
+
+    def _wait(self, crew: Crew, request: object, reply: Future[T], timeout: float) -> T:
+        """Have the coordinator carry out `request`; return its reply."""
+        began = time.monotonic()
+        self._post(crew, request, reply)
+        try:
+            return reply.result(timeout)
+        except TimeoutError:
+            return self._too_late(crew, request, reply, time.monotonic() - began)
+
+    async def _wait_async(self, crew: Crew, request: object, reply: Future[T], timeout: float) -> T:
+        began = time.monotonic()
+        self._post(crew, request, reply)
+        try:
+            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(reply)), timeout)
+        except TimeoutError:
+            return self._too_late(crew, request, reply, time.monotonic() - began)
+
+    def _too_late(self, crew: Crew, request: object, reply: Future[T], waited_s: float) -> T:
+        """The time is up: withdraw a start that has not begun, so that nothing was stored when this raises."""
+        if isinstance(request, q.StartSagas):
+            if request.claim():
+                raise Overloaded(crew.active, self._settings.max_active, waited_s)
+            return reply.result(self._close_timeout)  # it has begun, and will be on disk in a moment
+        raise WaitTimeout(f"{type(request).__name__.lower()}", waited_s)
+
+    def _fail_outstanding(self, error: BaseException) -> None:
+        for reply in list(self._outstanding):
+            with suppress(Exception):
+                reply.set_exception(error)
+        self._outstanding.clear()
+
+
+def _as_failure(directory: str, error: BaseException) -> BaseException:
+    if isinstance(error, StoreError | StoredDataError | ForkedRuntime):
+        return error.with_traceback(None)
+    return StoreFailed(directory, f"the coordinator has failed: {error!r}")
+
+
+def _checked_id(id: str) -> str:
+    if not isinstance(id, str) or not id or len(id) > MOST_ID or not id.isprintable():
+        raise NotEncodable("id", "", f"{id!r:.80} is no id: write 1 to {MOST_ID} printable characters")
+    return id
+
+
+def _checked_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
+    for key, value in tags.items():
+        for text in (key, value):
+            if not isinstance(text, str) or not text.isprintable() or len(text) > MOST_ID:
+                raise NotEncodable("tags", str(key), f"{text!r:.80} is no text of at most {MOST_ID} printable characters")
+    return dict(tags)
+
+
+def _at_ms(at: datetime | None) -> int:
+    if at is None:
+        return 0
+    if at.tzinfo is None:
+        raise NotEncodable("at", "", f"{at!r} has no time zone; write it with tzinfo=UTC")
+    return -(-(at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1))
+
+
+def _statuses(status: Status | str | Sequence[Status | str]) -> Sequence[str]:
+    given = [status] if isinstance(status, str) else status
+    try:
+        return [Status(each).value for each in given]
+    except ValueError as error:
+        known = ", ".join(each.value for each in Status)
+        raise NotEncodable("status", "", f"{error}; write one of {known}") from None
