@@ -20,7 +20,7 @@ from typing import Any
 
 from saga.errors import Problem
 from saga.flow.blocks import Again, Refuse, Scope
-from saga.flow.elements import Compensation, Condition, Element, Retry, Step, Wait
+from saga.flow.elements import Compensation, Condition, Method, Retry, Step, Wait
 from saga.flow.parts import Part
 from saga.messages import RESERVED_CODES
 
@@ -40,9 +40,7 @@ def name_problems(saga: type) -> Iterator[Problem]:
     """Yield what is wrong with the names in the body of `saga`."""
     namespace = vars(saga)
     methods = {
-        name: thing
-        for name, thing in namespace.items()
-        if isinstance(thing, Element | Compensation | Condition) and thing.owner is saga
+        name: thing for name, thing in namespace.items() if isinstance(thing, Method) and thing.owner is saga
     }
     for name in namespace:
         if name in FIELDS:
@@ -65,7 +63,7 @@ _OWN = "self.id, self.input, self.started_at and self.tags are there in every me
 _OURS = frozenset({"_saga_definition", "_saga_load"})
 
 
-def _lost_compensations(methods: Mapping[str, object]) -> Iterator[Problem]:
+def _lost_compensations(methods: Mapping[str, Method]) -> Iterator[Problem]:
     declared: set[Compensation[Any]] = set()
     for step in {id(method): method for method in methods.values()}.values():
         if not isinstance(step, Step):

@@ -21,6 +21,7 @@ from saga.flow import graph as g
 from saga.flow.blocks import Again, Choice, End, Parallel, Refuse, Scope
 from saga.flow.elements import Answer, Element, Retry, Sleep, Step, Wait
 from saga.flow.parts import Part, name_of
+from saga.flow.reach import reach
 
 __all__ = ["START", "compile_flow"]
 
@@ -173,11 +174,10 @@ def _number(given: object) -> float:
 
 def _reached(nodes: dict[str, g.Node]) -> dict[str, g.Node]:
     """Return those nodes to which a way leads from the start, in the order they are in."""
-    found = {START}
-    waiting = [START]
-    while waiting:
-        node = nodes[waiting.pop()]
-        targets = {*g.flows(node).values(), *([node.start] if isinstance(node, g.Scope) else ())} - found
-        found |= targets
-        waiting.extend(targets)
+
+    def targets(id: str) -> list[str]:
+        node = nodes[id]
+        return [*g.flows(node).values(), *([node.start] if isinstance(node, g.Scope) else ())]
+
+    found = reach([START], targets)
     return {id: node for id, node in nodes.items() if id in found}

@@ -20,10 +20,11 @@ from saga.codec import TypeRegistry
 from saga.errors import DefinitionError, Problem
 from saga.flow.checks import name_problems, value_problems
 from saga.flow.compile import START, compile_flow
-from saga.flow.elements import Compensation, Condition, Element
-from saga.flow.functions import Function, Method, read_functions
+from saga.flow.elements import Element, Method
+from saga.flow.functions import Function, read_functions
 from saga.flow.graph import Graph
 from saga.flow.header import Header, header_problems
+from saga.flow.hints import shown
 from saga.flow.parts import Part, parts_of
 from saga.flow.pivot import pivot_problems
 from saga.flow.structure import structure_problems
@@ -104,7 +105,7 @@ def define(saga: type[Saga[Any]], header: Header, names: Mapping[str, object]) -
 
 def _methods(saga: type) -> dict[str, Method]:
     """Return the leaves, compensations and conditions of the class by name."""
-    found = (thing for thing in vars(saga).values() if isinstance(thing, Element | Compensation | Condition))
+    found = (thing for thing in vars(saga).values() if isinstance(thing, Method))
     return {method.name: method for method in found if method.owner is saga}
 
 
@@ -131,7 +132,7 @@ def _answer_problems(header: Header, functions: Mapping[str, Function]) -> Itera
     answers = [each for each in functions.values() if each.kind == "answer"]
     for each in answers[1:]:
         if each.answer != answers[0].answer:
-            what = f"answers {_shown(each.answer)}, but {answers[0].name} answers {_shown(answers[0].answer)}"
+            what = f"answers {shown(each.answer)}, but {answers[0].name} answers {shown(answers[0].answer)}"
             yield Problem(each.name, what, "let all answers of a saga be of one type, a union if need be")
     command = header.input
     if header.context is None or not (isinstance(command, type) and issubclass(command, Command)):
@@ -145,17 +146,11 @@ def _answer_problems(header: Header, functions: Mapping[str, Function]) -> Itera
         return
     for each in answers:
         if each.answer != expected:
-            what = (
-                f"answers {_shown(each.answer)}, but {command.__name__} is answered with {_shown(expected)}"
-            )
-            yield Problem(each.name, what, f"annotate it -> {_shown(expected)}")
+            what = f"answers {shown(each.answer)}, but {command.__name__} is answered with {shown(expected)}"
+            yield Problem(each.name, what, f"annotate it -> {shown(expected)}")
     if expected is not None and not answers:
-        what = f"is never given, but {command.__name__} is answered with {_shown(expected)}"
-        yield Problem("answer", what, f"write a method with @answer that returns {_shown(expected)}")
-
-
-def _shown(tp: object) -> str:
-    return tp.__name__ if isinstance(tp, type) else str(tp)
+        what = f"is never given, but {command.__name__} is answered with {shown(expected)}"
+        yield Problem("answer", what, f"write a method with @answer that returns {shown(expected)}")
 
 
 class _Types:

@@ -32,6 +32,7 @@ __all__ = [
     "Compensation",
     "Condition",
     "Element",
+    "Method",
     "Retry",
     "Sleep",
     "Step",
@@ -77,18 +78,13 @@ class Retry:
     jitter: float = 0.1
 
 
-# --- leaves ---------------------------------------------------------------------------------------
+class Method:
+    """A method of a saga with a decorator: a leaf, a compensation or a condition.
 
-
-class Element(Block, Generic[S, R_co]):
-    """A leaf. On the class it is itself; on an instance it is the value that came back.
-
-    A non-data descriptor: a value that is known lies in the instance's `__dict__` and is found there first.
-
-    Attributes: `function` (the author's method), `name`, `doc`, and `owner` (None until a class holds it).
+    Attributes: `function` (what the author wrote), `name`, `doc`, and `owner` (None until a class holds it).
     """
 
-    def __init__(self, function: Callable[[S], object]) -> None:
+    def __init__(self, function: Callable[..., object]) -> None:
         self.function = function
         self.name: str = getattr(function, "__name__", repr(function))
         self.doc: str | None = getattr(function, "__doc__", None)
@@ -97,6 +93,23 @@ class Element(Block, Generic[S, R_co]):
     def __set_name__(self, owner: type[Saga[Any]], name: str) -> None:
         if self.owner is None:  # `flow = one_leaf` names the leaf a second time
             self.owner, self.name = owner, name
+
+    def __repr__(self) -> str:
+        owner = f"{self.owner.__name__}." if self.owner is not None else ""
+        return f"<{type(self).__name__.lower()} {owner}{self.name}>"
+
+
+# --- leaves ---------------------------------------------------------------------------------------
+
+
+class Element(Method, Block, Generic[S, R_co]):
+    """A leaf. On the class it is itself; on an instance it is the value that came back.
+
+    A non-data descriptor: a value that is known lies in the instance's `__dict__` and is found there first.
+    """
+
+    def __init__(self, function: Callable[[S], object]) -> None:
+        super().__init__(function)
 
     @overload
     def __get__(self, saga: None, owner: type, /) -> Self: ...
@@ -115,10 +128,6 @@ class Element(Block, Generic[S, R_co]):
             else:
                 return value
         raise NotReached(type(saga).__name__, self.name)
-
-    def __repr__(self) -> str:
-        owner = f"{self.owner.__name__}." if self.owner is not None else ""
-        return f"<{type(self).__name__.lower()} {owner}{self.name}>"
 
 
 class Step(Element[S, R_co]):
@@ -184,28 +193,11 @@ class Answer(Element[S, R_co]):
 # --- what is no leaf ------------------------------------------------------------------------------
 
 
-class _Method(Generic[S]):
-    """A function of the author that is not a leaf: it has a name and an owner, and stands in no flow."""
-
-    def __init__(self, function: Callable[..., object]) -> None:
-        self.function = function
-        self.name: str = getattr(function, "__name__", repr(function))
-        self.owner: type[Saga[Any]] | None = None
-
-    def __set_name__(self, owner: type[Saga[Any]], name: str) -> None:
-        if self.owner is None:
-            self.owner, self.name = owner, name
-
-    def __repr__(self) -> str:
-        owner = f"{self.owner.__name__}." if self.owner is not None else ""
-        return f"<{type(self).__name__.lower()} {owner}{self.name}>"
-
-
-class Compensation(_Method[S]):
+class Compensation(Method, Generic[S]):
     """What undoes a step. Made by `@that_step.compensation`; it runs by itself, when its turn comes."""
 
 
-class Condition(_Method[S]):
+class Condition(Method, Generic[S]):
     """A question that a `choice` asks. On an instance it is whether it holds, for other methods to ask."""
 
     @overload

@@ -19,14 +19,13 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NewType, TypeAlias
 
 from saga.errors import DefinitionError, Problem
-from saga.flow.elements import Answer, Compensation, Condition, Element, Sleep, Step, Wait
-from saga.flow.hints import MISSING, return_type
+from saga.flow.elements import Answer, Compensation, Condition, Method, Sleep, Step, Wait
+from saga.flow.hints import MISSING, return_type, shown
 from saga.messages import Command, Event, answer_type, key_field
 
 __all__ = ["Function", "Kind", "read_functions"]
 
 Kind: TypeAlias = Literal["step", "compensation", "wait", "sleep", "answer", "condition"]
-Method: TypeAlias = Element[Any, Any] | Compensation[Any] | Condition[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +147,7 @@ class _Reader:
         if command is MISSING:
             return None
         if not (isinstance(command, type) and issubclass(command, Command)):
-            self.problem(method, f"returns {_shown(command)}, which is not a Command", remedy)
+            self.problem(method, f"returns {shown(command)}, which is not a Command", remedy)
             return None
         try:
             answer = answer_type(command)
@@ -164,7 +163,7 @@ class _Reader:
         key = self.returned(wait, "annotate it with the type of the key, such as -> str")
         event: object = wait.event
         if not (isinstance(event, type) and issubclass(event, Event)):
-            self.problem(wait, f"waits for {_shown(event)}, which is not an Event", "derive it from Event")
+            self.problem(wait, f"waits for {shown(event)}, which is not an Event", "derive it from Event")
             return None
         try:
             field = key_field(event)
@@ -184,8 +183,8 @@ class _Reader:
             self.problem(wait, what, "mark the field it is matched by, such as order_id: Key[str]")
             return None
         if key is not MISSING and _never_equal(key, hint):
-            what = f"returns {_shown(key)} as the key, but {event.__name__}.{field} is {_shown(hint)}"
-            self.problem(wait, what, f"return {_shown(hint)}")
+            what = f"returns {shown(key)} as the key, but {event.__name__}.{field} is {shown(hint)}"
+            self.problem(wait, what, f"return {shown(hint)}")
         return Function(wait.name, "wait", wait.function, event)
 
     def sleeping(self, sleep: Sleep[Any]) -> Function | None:
@@ -194,7 +193,7 @@ class _Reader:
         if returned is MISSING:
             return None
         if not set(_members(returned)) <= {timedelta, datetime}:
-            self.problem(sleep, f"returns {_shown(returned)}, which is no time to sleep", remedy)
+            self.problem(sleep, f"returns {shown(returned)}, which is no time to sleep", remedy)
             return None
         return Function(sleep.name, "sleep", sleep.function)
 
@@ -213,7 +212,7 @@ class _Reader:
         if returned is MISSING:
             return None
         if returned is not bool:
-            self.problem(condition, f"returns {_shown(returned)}, which is not bool", remedy)
+            self.problem(condition, f"returns {shown(returned)}, which is not bool", remedy)
             return None
         return Function(condition.name, "condition", condition.function)
 
@@ -237,9 +236,3 @@ def _plain(hint: Any) -> Any:
     while isinstance(hint, NewType):
         hint = hint.__supertype__
     return hint
-
-
-def _shown(hint: object) -> str:
-    if hint is types.NoneType:
-        return "None"
-    return hint.__name__ if isinstance(hint, type) else str(hint)

@@ -16,6 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from saga.errors import Problem
+from saga.flow.hints import shown
 from saga.messages import Command, Event
 from saga.participants import Context
 
@@ -52,18 +53,13 @@ def header_problems(header: Header) -> list[Problem]:
     given = header.input
     if given is None or isinstance(given, TypeVar):
         problem("input", "is not given", "derive the saga from Saga[TheInput]")
-    elif not (
-        isinstance(given, type) and (dataclasses.is_dataclass(given) or issubclass(given, msgspec.Struct))
-    ):
-        shown = given.__name__ if isinstance(given, type) else str(given)
-        problem(
-            "input", f"is {shown}, which is no dataclass", "derive the saga from Saga[TheInput], a dataclass"
-        )
+    elif not (dataclasses.is_dataclass(given) or _is(given, msgspec.Struct)):
+        remedy = "derive the saga from Saga[TheInput], a dataclass"
+        problem("input", f"is {shown(given)}, which is no dataclass", remedy)
     if header.context is not None:
-        if not (isinstance(header.context, type) and issubclass(header.context, Context)):
-            problem(
-                "context", f"is {header.context!r}, which is no Context", "give a class derived from Context"
-            )
+        if not _is(header.context, Context):
+            what = f"is {shown(header.context)}, which is no Context"
+            problem("context", what, "give a class derived from Context")
         if not _is(given, Command):
             problem("context", "is given, but the input is no Command that could be answered", "leave it out")
     if not isinstance(header.started_by_event, bool):

@@ -14,10 +14,10 @@ from __future__ import annotations
 import typing
 from collections import ChainMap
 from collections.abc import Callable, Mapping
-from types import FrameType
+from types import FrameType, NoneType
 from typing import Any, Final, TypeVar, get_args, get_origin
 
-__all__ = ["MISSING", "names_around", "return_type", "type_argument"]
+__all__ = ["MISSING", "names_around", "return_type", "shown", "type_argument"]
 
 MISSING: Final = object()
 """Stands for an annotation that is not there."""
@@ -79,3 +79,10 @@ def type_argument(cls: type, base: type) -> object:
             return arguments[place] if arguments else None
         return inner
     return None
+
+
+def shown(hint: object) -> str:
+    """Return a type as an author writes it."""
+    if hint is NoneType:
+        return "None"
+    return hint.__name__ if isinstance(hint, type) else str(hint)

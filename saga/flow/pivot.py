@@ -15,10 +15,11 @@ through its end nodes, and through its catches from anywhere in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from saga.errors import Problem
 from saga.flow.graph import End, Fork, Graph, Join, Node, Refuse, Scope, Step, Terminate, Wait, flows
+from saga.flow.reach import reach
 
 __all__ = ["pivot_problems"]
 
@@ -32,9 +33,9 @@ def pivot_problems(graph: Graph) -> list[Problem]:
     problems = [problem for pivot in pivots for problem in _place_problems(graph, pivot, in_parallel)]
     behind: dict[str, Step] = {}
     for pivot in pivots:
-        for id in _reachable(graph, _successors(graph, pivot)):
+        for id in reach(_successors(graph, pivot.id), lambda id: _successors(graph, id)):
             behind.setdefault(id, pivot)
-    around = _reachable(graph, [graph.start], past=lambda node: not (isinstance(node, Step) and node.pivot))
+    around = _before_pivots(graph, pivots)
     for node in graph.nodes.values():
         if node.id in behind:
             problems.extend(_problems_behind(graph, node, behind[node.id], node.id in around))
@@ -131,8 +132,9 @@ def _may_be_undone(graph: Graph, node: Node, scopes: list[Scope]) -> bool:
 # --- reachability ---------------------------------------------------------------------------------
 
 
-def _successors(graph: Graph, node: Node) -> list[str]:
-    """Return where a token may be after `node`, across scopes."""
+def _successors(graph: Graph, id: str) -> list[str]:
+    """Return where a token may be after the node, across scopes."""
+    node = graph.nodes[id]
     if isinstance(node, Scope):
         return [node.start, *node.catch.values()]
     if isinstance(node, End | Terminate):
@@ -140,19 +142,10 @@ def _successors(graph: Graph, node: Node) -> list[str]:
     return list(flows(node).values())
 
 
-def _reachable(
-    graph: Graph, entries: Iterable[str], past: Callable[[Node], bool] = lambda node: True
-) -> set[str]:
-    """Return all nodes reached from `entries`, and these; no way goes on from a node that is not `past`."""
-    found = set(entries)
-    waiting = list(found)
-    while waiting:
-        node = graph.nodes[waiting.pop()]
-        if past(node):
-            new = set(_successors(graph, node)) - found
-            found |= new
-            waiting.extend(new)
-    return found
+def _before_pivots(graph: Graph, pivots: list[Step]) -> set[str]:
+    """Return the nodes to which a way leads that passes no pivot."""
+    stops = {pivot.id for pivot in pivots}
+    return reach([graph.start], lambda id: [] if id in stops else _successors(graph, id))
 
 
 def _inside_parallels(graph: Graph) -> set[str]:
@@ -160,20 +153,12 @@ def _inside_parallels(graph: Graph) -> set[str]:
     inside: set[str] = set()
     for fork in graph.nodes.values():
         if isinstance(fork, Fork):
-            branches = [_along(graph, [entry], stops={fork.id}) for entry in fork.next]
+            branches = [_along(graph, [entry], {fork.id}) for entry in fork.next]
             joins = {id for id in set.intersection(*branches) if isinstance(graph.nodes[id], Join)}
-            inside |= _along(graph, fork.next, stops={fork.id, *joins}) - joins
+            inside |= _along(graph, fork.next, {fork.id} | joins) - joins
     return inside
 
 
 def _along(graph: Graph, entries: Iterable[str], stops: set[str]) -> set[str]:
-    """Return the nodes reached from `entries` by flows of the same scope, not going on past `stops`."""
-    found = set(entries)
-    waiting = list(found)
-    while waiting:
-        id = waiting.pop()
-        if id not in stops:
-            new = set(flows(graph.nodes[id]).values()) - found
-            found |= new
-            waiting.extend(new)
-    return found
+    """Return the nodes reached from `entries` by flows of the same scope; no way goes on from `stops`."""
+    return reach(entries, lambda id: () if id in stops else flows(graph.nodes[id]).values())

@@ -17,7 +17,7 @@ from typing import Any
 from saga.errors import Problem
 from saga.flow import blocks
 from saga.flow.blocks import Again, Choice, End, Parallel, Refuse, Scope
-from saga.flow.elements import Compensation, Condition, Element, Step
+from saga.flow.elements import Compensation, Condition, Element, Method, Step
 from saga.flow.parts import Foreign, Part, name_of
 
 __all__ = ["structure_problems"]
@@ -86,7 +86,7 @@ class _Walk:
         elif self.is_own(leaf):
             self.seen.add(leaf)
 
-    def is_own(self, method: Element[Any, Any] | Condition[Any]) -> bool:
+    def is_own(self, method: Method) -> bool:
         """Return whether `method` belongs to this saga, and report it if not."""
         if method.owner is self.saga:
             return True

@@ -56,6 +56,11 @@ def test_a_step_carries_its_options(graph_of: Graphs) -> None:
     )
 
 
+def test_a_step_that_says_nothing_is_retried_as_retry_says(graph_of: Graphs) -> None:
+    nodes = graph_of(lambda a, b: (a, b), b={"retry": Retry()}).nodes
+    assert nodes["a"].retry == nodes["b"].retry == g.RetryPolicy()
+
+
 def test_durations_are_rounded_up_to_the_millisecond_so_that_nothing_ends_early(graph_of: Graphs) -> None:
     node = graph_of(lambda a: a, a={"timeout": timedelta(microseconds=1001)}).nodes["a"]
     assert isinstance(node, g.Step)
