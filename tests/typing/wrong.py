@@ -9,6 +9,7 @@ from saga import (
     Context,
     Gateway,
     Retry,
+    Runtime,
     Saga,
     again,
     answer,
@@ -33,7 +34,6 @@ from shop import (
     ShipGoods,
     TakePayment,
 )
-from stub import Runtime
 
 
 class A(Context):
