@@ -42,7 +42,7 @@ class _Writer:
     """Writes each shape's function once. They call each other by name, so recursive types need no care."""
 
     def __init__(self) -> None:
-        self.names: dict[str, Any] = {"Decimal": Decimal, "same_time": _same_time}
+        self.names: dict[str, Any] = {"Decimal": Decimal, "same_moment": _same_moment}
         self.known: dict[Shape, str] = {}
 
     def name(self, shape: Shape) -> str:
@@ -72,7 +72,9 @@ class _Writer:
             case Scalar(python=python):
                 if python is Decimal:
                     return f"(type({a}) is Decimal and {a} == {b} and {b}.is_finite())"
-                return f"same_time({a}, {b})"
+                # A naive one equals one whose zone knows no offset: only of an aware twin, `==` says enough.
+                zones = f"({b}.tzinfo is not None or {a}.tzinfo is None)"
+                return f"({a} == {b} and not {a}.fold and {zones} or same_moment({a}, {b}))"
             case Enumeration():
                 return f"{a} is {b}"
             case Record():
@@ -81,15 +83,15 @@ class _Writer:
                 ]
                 return " and ".join([f"type({a}) is {self.class_name(shape.type)}", *terms])
             case Items():
-                items = f"all(map({self.name(shape.item)}, {a}, {b}))"
-                return f"isinstance({a}, {shape.python.__name__}) and len({a}) == len({b}) and {items}"
+                same_item = self.name(shape.item)
+                return f"isinstance({a}, {shape.python.__name__}) and all(map({same_item}, {a}, {b}))"
             case FixedTuple():
                 terms = [self.term(item, f"{a}[{n}]", f"{b}[{n}]") for n, item in enumerate(shape.items)]
-                return " and ".join([f"isinstance({a}, tuple) and len({a}) == len({b})", *terms])
+                return " and ".join([f"isinstance({a}, tuple)", *terms])
             case Mapping():
-                values = (
-                    f"all([key in {a} and {self.term(shape.value, f'{a}[key]', f'{b}[key]')} for key in {b}])"
-                )
+                # Two keys may become one, `1` and `"1"`; asking for a missing one changes a defaultdict.
+                value = self.term(shape.value, f"{a}[key]", f"{b}[key]")
+                values = f"all([key in {a} and {value} for key in {b}])"
                 return f"isinstance({a}, dict) and len({a}) == len({b}) and {values}"
             case Union():
                 return self.choice(shape, a, b)
@@ -132,12 +134,11 @@ def _class(shape: Shape) -> Any:
             raise TypeError(f"a union in a union, {shape.text}, which `reading` makes one of")
 
 
-def _same_time(value: Any, twin: Any) -> bool:
-    """Compare datetimes, or times, with the care that `==` does not take for `fold` and zones."""
-    if value == twin and not value.fold and (value.tzinfo is None) is (twin.tzinfo is None):
-        return True
-    # Python holds a time of a repeated or skipped hour unequal to any of another zone, though it is the same
-    # moment.
+def _same_moment(value: Any, twin: Any) -> bool:
+    """Compare datetimes, or times, that `==` does not hold equal, or that it is not to be trusted with.
+
+    Python holds a time of a repeated or skipped hour unequal to any of another zone, be it the same moment.
+    """
     offset = value.utcoffset()
     return bool(
         offset is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -125,6 +126,18 @@ def test_empty_list_counts_as_a_level() -> None:
 
     with pytest.raises(NotEncodable, match="nested deeper"):
         codec_for(list[Tree]).encode([tree])
+
+
+def test_type_that_allows_more_levels_than_the_limit_is_limited_too() -> None:
+    """It does not contain itself, but is written out that deep."""
+    tp: Any = int
+    value: Any = 1
+    for _ in range(MAX_DEPTH):
+        tp, value = list[tp], [value]
+    assert codec_for(tp).encode(value)
+
+    with pytest.raises(NotEncodable, match="nested deeper"):
+        codec_for(list[tp]).encode([value])
 
 
 def test_broad_value_is_not_taken_for_a_deep_one() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import UserDict
+from collections import UserDict, defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum, StrEnum
@@ -205,6 +205,45 @@ def test_nan_is_refused_though_it_is_the_same_object() -> None:
     """`[nan] == [nan]` holds when it is one object; the twin's would be another."""
     with pytest.raises(NotEncodable):
         codec_for(list[float | None]).encode([None, NAN])
+
+
+def test_list_in_the_place_of_a_tuple_of_records_is_refused() -> None:
+    with pytest.raises(NotEncodable, match=r"expected tuple\[Line/1, int\], got list"):
+        codec_for(tuple[Line, int]).encode([LINE, 1])  # type: ignore[arg-type]
+
+
+def test_defaultdict_is_neither_asked_for_other_keys_nor_changed() -> None:
+    value: defaultdict[Any, Line] = defaultdict(Line, {1: LINE})
+
+    with pytest.raises(NotEncodable):
+        codec_for(dict[str, Line]).encode(value)
+    assert list(value) == [1]
+
+
+def test_keys_that_become_one_are_refused() -> None:
+    with pytest.raises(NotEncodable):
+        codec_for(dict[str, Line]).encode({1: LINE, "1": LINE})  # type: ignore[dict-item]
+
+
+@dataclass
+class DictLike:
+    """Written as a JSON object, as a dict is."""
+
+    a: Line
+
+    def __len__(self) -> int:
+        return 1
+
+    def __contains__(self, key: str) -> bool:
+        return True
+
+    def __getitem__(self, key: str) -> Line:
+        return self.a
+
+
+def test_record_that_looks_like_a_dict_is_refused() -> None:
+    with pytest.raises(NotEncodable, match="got DictLike"):
+        codec_for(dict[str, Line]).encode(DictLike(LINE))  # type: ignore[arg-type]
 
 
 def test_long_values_are_shortened_in_the_message() -> None:
