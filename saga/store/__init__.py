@@ -47,8 +47,8 @@ from saga.store.errors import (
 from saga.store.files import MEMORY, StoreFiles
 from saga.store.integrity import Finding, verify
 from saga.store.lock import Owner, OwnerLock, is_locked, read_owner
-from saga.store.reading import ContextFacts, OverviewRow, StoreFacts, StoreReader
 from saga.store.read_only import ReadOnly
+from saga.store.reading import ContextFacts, OverviewRow, StoreFacts, StoreReader
 from saga.store.saga_store import SagaStore
 
 __all__ = [

@@ -261,7 +261,7 @@ class ContextStore:
         """
         path = files.context(name)
         exists = not files.in_memory and CONTEXT.look(path) is not None
-        if not exists and state.acknowledged and not files.in_memory:
+        if not exists and state.acknowledged:
             raise DataLossDetected(
                 path, f"is missing or empty, but saga.db knows of {state.acknowledged} commits of it"
             )

@@ -58,8 +58,15 @@ def verify(files: StoreFiles, *, quick: bool = False) -> Iterator[Finding]:
     Raises StoreNotFound, SchemaTooNew, NotAStore, CannotOpen; damage is a finding, also when a file cannot be
     opened.
     """
-    with _opened(files) as reader:
-        names = [name for name in files.context_names() if _belongs(files, name)]
+    names = [name for name in files.context_names() if _belongs(files, name)]
+    try:
+        reader = StoreReader.open(files.directory)
+    except CorruptStore as error:
+        yield Finding("error", error.path, error.what)
+        for name in names:
+            yield from check_file(files.context(name), quick=quick)
+        return
+    with reader:
         for path in (files.saga, *map(files.context, names)):
             yield from check_file(path, quick=quick)
         try:
@@ -68,10 +75,6 @@ def verify(files: StoreFiles, *, quick: bool = False) -> Iterator[Finding]:
             yield from check_links(reader)
         except CorruptStore as error:
             yield Finding("error", error.path, error.what)
-
-
-def _opened(files: StoreFiles) -> StoreReader:
-    return StoreReader.open(files.directory)
 
 
 def _belongs(files: StoreFiles, name: str) -> bool:
@@ -102,9 +105,13 @@ def check_file(path: str, *, quick: bool = False) -> Iterator[Finding]:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        yield Finding("error", path, str(translated(error, path, opening=True)))
+        yield _finding(translated(error, path, opening=True), path)
     except SagaError as error:
-        yield Finding("error", path, str(error))
+        yield _finding(error, path)
+
+
+def _finding(error: SagaError, path: str) -> Finding:
+    return Finding("error", path, getattr(error, "what", str(error)))
 
 
 _ROW_CHECKS = (
@@ -193,7 +200,7 @@ def check_links(reader: StoreReader) -> Iterator[Finding]:
         try:
             facts = reader.context(name)
         except SagaError as error:
-            yield Finding("error", files.context(name), str(error))
+            yield _finding(error, files.context(name))
             continue
         coordinator = reader.store()
         if facts.store_id != store_id:

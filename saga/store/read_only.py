@@ -1,7 +1,8 @@
-"""A context's file, read-only, for the gateways that belong to the context. One connection for each thread."""
+"""A context's file, read-only, for the gateways that belong to the context: one connection per thread."""
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,20 +17,35 @@ __all__ = ["ReadOnly"]
 
 
 class ReadOnly:
-    """Called, it returns the database of the calling thread. Raises CannotOpen for a file that is not there (yet)."""
+    """Called, it returns the database of the calling thread, which is closed when that thread has ended."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._local = threading.local()
 
     def __call__(self) -> Database:
-        """Return a `sqlite_utils.Database` that cannot write."""
+        """Return a `sqlite_utils.Database` that cannot write. Raises CannotOpen when there is no file (yet)."""
         database: Database | None = getattr(self._local, "database", None)
         if database is None:
             if self._path == MEMORY:
-                raise CannotOpen(MEMORY, "a context in memory is read by nobody else; give the runtime a directory")
+                raise CannotOpen(
+                    MEMORY, "a context in memory is read by nobody else; give the runtime a directory"
+                )
             from sqlite_utils import Database
 
-            database = Database(open_reader(self._path), execute_plugins=False, recursive_triggers=False)
-            self._local.database = database
+            connection = open_reader(
+                self._path, any_thread=True
+            )  # it is closed where its thread is cleared away
+            database = Database(connection, execute_plugins=False, recursive_triggers=False)
+            self._local.database, self._local.closing = database, _Closing(connection)
         return database
+
+
+class _Closing:
+    """Closes a connection when its thread has ended; left to itself, Python 3.13 complains of an open one."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __del__(self) -> None:
+        self._connection.close()
