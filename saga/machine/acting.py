@@ -124,5 +124,7 @@ def _after(turn: Turn, visit: Visit) -> str:
             return node.next
         case g.Choice():
             return node.otherwise
+        case g.Again():
+            return turn.graph.scope(node.target).next
         case _:
             raise NotPossible(f"there is no way around {visit.element}; retry it or mark what led to it as done")

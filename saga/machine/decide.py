@@ -146,7 +146,7 @@ def _while_suspended(turn: Turn, stimulus: s.Stimulus) -> None:
         case s.Cancel() | s.Retry() | s.Skip() | s.MarkDone() | s.Suspend():
             raise NotPossible("it is suspended; resume it first")
         case _:
-            turn.record(r.Held(s.encode_stimulus(stimulus)))
+            turn.record(r.Held(s.encode_stimulus(stimulus), stimulus.path))
 
 
 def _take(turn: Turn, stimulus: s.Stimulus) -> None:

@@ -125,11 +125,13 @@ def _suspended(state: State, record: r.Suspended) -> None:
 
 def _held(state: State, record: r.Held) -> None:
     state.held.append(record.stimulus)
+    state.answered.add(record.path)
 
 
 def _resumed(state: State, record: r.Resumed) -> None:
     state.suspended = False
     state.held = []
+    state.answered = set()
 
 
 def _acted(state: State, record: r.Acted) -> None:

@@ -42,7 +42,8 @@ def timer_name(path: str, kind: str) -> str:
 
 
 def pending(state: State) -> Pending:
-    """Return what must be outside. An ended saga has nothing; a suspended one waits only for its participants."""
+    """Return what must be outside. An ended saga has nothing; a suspended one waits only for participants
+    of which it has not heard since."""
     found = Pending()
     if state.ended is not None:
         return found
@@ -51,10 +52,12 @@ def pending(state: State) -> Pending:
         phase = visit.phase
         if phase is Phase.OPEN:
             assert visit.sent is not None
-            found.commands[path] = (visit.sent, visit.attempt)
+            if moving or path not in state.answered:
+                found.commands[path] = (visit.sent, visit.attempt)
         elif phase is Phase.RESOLVING:
             assert visit.sent is not None
-            found.resolves[path] = visit.sent
+            if moving or path not in state.answered:
+                found.resolves[path] = visit.sent
         elif phase is Phase.WAITING:
             if moving:
                 found.waits[path] = (visit.event, visit.key)

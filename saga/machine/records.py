@@ -62,9 +62,11 @@ class Suspended(_Record, frozen=True, tag="suspended"):
 
 
 class Held(_Record, frozen=True, tag="held"):
-    """Something came in while the saga was suspended; it is taken up when the saga is resumed."""
+    """Something came in while the saga was suspended; it is taken up when the saga is resumed.
+    `path`: of the visit it is about, whose participant need not be asked again."""
 
     stimulus: Raw
+    path: str = ""
 
 
 class Resumed(_Record, frozen=True, tag="resumed"):

@@ -187,6 +187,8 @@ class State:
     """A pivot was passed: there is no way back."""
     suspended: bool = False
     held: list[Raw] = field(default_factory=list)
+    answered: set[str] = field(default_factory=set)
+    """Visits of which the participant was heard while the saga was suspended."""
     ended: Status | None = None
     ignored: int = 0
 

@@ -23,6 +23,7 @@ __all__ = [
     "end",
     "graph",
     "parallel",
+    "participants",
     "refuse",
     "scope",
     "sleep",
@@ -64,6 +65,7 @@ class step(Block):  # noqa: N801  the names are those of the flow language
 @dataclass(frozen=True, repr=False)
 class wait(Block):  # noqa: N801
     name: str
+    event: str | None = None
     within: int | None = None
     otherwise: Blocks | None = None
 
@@ -117,6 +119,16 @@ class refuse(Block):  # noqa: N801
 @dataclass(frozen=True, repr=False)
 class end(Block):  # noqa: N801
     pass
+
+
+def participants(*blocks: Blocks) -> dict[str, str]:
+    """Return who carries out which step."""
+    found: dict[str, str] = {}
+    for block in blocks:
+        if isinstance(block, step):
+            found[block.name] = block.to
+        found |= participants(*(block if isinstance(block, tuple) else _inner(block)))
+    return found
 
 
 def graph(*blocks: Blocks) -> g.Graph:
@@ -177,7 +189,12 @@ class _Compiler:
                 late = self.block(inner[0], following, outer, loop) if inner else None
                 return self.put(
                     g.Wait(
-                        id=id, scope=outer, next=following, event=f"{id}/1", within_ms=block.within, late=late
+                        id=id,
+                        scope=outer,
+                        next=following,
+                        event=f"{block.event or id}/1",
+                        within_ms=block.within,
+                        late=late,
                     )
                 )
             case sleep():

@@ -127,9 +127,7 @@ def test_a_suspended_saga_sends_nothing_new_and_waits_for_nothing() -> None:
 
 
 def test_what_comes_in_while_suspended_is_taken_up_in_its_order_when_resumed() -> None:
-    saga = (
-        scenario(parallel(step("a", undo="A"), step("b"))).suspend().answer("a").refuse("b").sends("a", "b")
-    )
+    saga = scenario(parallel(step("a", undo="A"), step("b"))).suspend().answer("a").refuse("b").sends()
     saga.resume().status("COMPENSATING").sends("A")
 
 
@@ -154,7 +152,7 @@ def test_attempts_and_refusals_that_come_in_while_suspended_count_when_resumed()
 
 
 def test_what_is_inquired_when_a_saga_is_suspended_may_be_found_meanwhile() -> None:
-    saga = scenario(step("a", undo="A", timeout=10)).at(10).suspend().asks("a").resolve("a", "done").asks("a")
+    saga = scenario(step("a", undo="A", timeout=10)).at(10).suspend().asks("a").resolve("a", "done").asks()
     saga.resume().sends("A")
 
 
@@ -174,7 +172,15 @@ def test_a_parked_saga_can_be_suspended_and_is_parked_again_when_resumed() -> No
 
 
 def test_a_compensating_saga_can_be_suspended() -> None:
-    saga = scenario(step("a", undo="A"), step("b")).answer("a").refuse("b").suspend().answer("A").sends("A")
+    saga = (
+        scenario(step("a", undo="A"), step("b"))
+        .answer("a")
+        .refuse("b")
+        .suspend()
+        .sends("A")
+        .answer("A")
+        .sends()
+    )
     saga.resume().ends("COMPENSATED", "no")
 
 

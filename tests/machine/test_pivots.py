@@ -121,6 +121,11 @@ def test_behind_a_pivot_a_refusal_thrown_again_is_parked_and_retrying_goes_round
     saga.retry().answer("ship").ends("COMPLETED")
 
 
+def test_behind_a_pivot_a_refusal_thrown_again_can_be_skipped_and_goes_on_behind_the_scope() -> None:
+    saga = behind_a_pivot(scope(step("ship"), catch={"no": again(at_most=1)}), step("thank"))
+    saga.refuse("ship").refuse("ship").parked(again_1="refused").skip().sends("thank")
+
+
 def test_a_pivot_before_a_parallel_holds_in_all_its_branches() -> None:
     saga = behind_a_pivot(parallel(step("ship"), step("bill"))).refuse("ship").parked(ship="refused")
     saga.sends("bill").answer("bill").retry().answer("ship").ends("COMPLETED")
