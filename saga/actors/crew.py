@@ -22,7 +22,7 @@ from saga.actors.coordinator import CoordinatorActor
 from saga.actors.gateway import GatewayActor, GatewayMailbox
 from saga.actors.mailbox import Mailbox
 from saga.actors.supervisor import LOOK, SupervisorActor
-from saga.actors.timekeeper import Timekeeper, TimekeeperActor
+from saga.actors.timekeeper import RUN, Timekeeper, TimekeeperActor
 from saga.actors.worker import Close, Crash, Open, Worker
 from saga.clock import Clock
 from saga.coordination import requests as q
@@ -90,9 +90,9 @@ class Crew:
         self._busy = {each.name: self._watch.add(each.name, settings.hang_limit_s) for each in participants}
         self._timekeeper = Timekeeper(clock)
         self._timekeeper.every_second = self._look
-        self._timekeeper_ended: Future[None] = Future()
         self._workers: dict[str, pykka.ActorRef[Worker]] = {}
         self._supervisor: pykka.ActorRef[SupervisorActor] | None = None
+        self._timekeeper_ref: pykka.ActorRef[TimekeeperActor] | None = None
         self._store: SagaStore | None = None
         self._coordinator: Coordinator | None = None
 
@@ -121,7 +121,8 @@ class Crew:
         self._supervisor = SupervisorActor.start(
             self._watch, self._settings.on_hang, self._restart, self._lower, self.fail
         )
-        TimekeeperActor.start(self._timekeeper).tell(self._timekeeper_ended)
+        self._timekeeper_ref = TimekeeperActor.start(self._timekeeper)
+        self._timekeeper_ref.tell(RUN)
         try:
             self._open_worker("coordinator", self._make_coordinator_actor())
             for name in self._participants:
@@ -321,23 +322,28 @@ class Crew:
         self._timekeeper.stop()
         if self._supervisor is not None:
             self._supervisor.stop(block=False)
-        with suppress(Exception):
-            self._timekeeper_ended.result(max(0.1, until - time.monotonic()))
+        for ref in (self._supervisor, self._timekeeper_ref):
+            if ref is not None:  # neither ever takes long
+                ref.actor_stopped.wait(max(0.5, until - time.monotonic()))
         return in_order
 
     def _close_workers(self, names: Sequence[str], until: float) -> bool:
-        replies: dict[str, Future[None]] = {}
+        replies: dict[str, tuple[pykka.ActorRef[Worker], Future[None]]] = {}
         for name in names:
             reply: Future[None] = Future()
+            ref = self._workers.get(name)
+            if ref is None:
+                continue
             try:
-                self._workers[name].tell(Close(reply))
-                replies[name] = reply
+                ref.tell(Close(reply))
+                replies[name] = ref, reply
             except pykka.ActorDeadError:
                 continue
         in_order = True
-        for name, reply in replies.items():
+        for name, (ref, reply) in replies.items():
             try:
                 reply.result(max(0.0, until - time.monotonic()))
+                ref.actor_stopped.wait(max(0.0, until - time.monotonic()))
             except TimeoutError:
                 in_order = False
                 log.warning("close_timed_out", actor=name)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any
 
 import pykka
@@ -18,9 +17,12 @@ from saga.actors.mailbox import Mailbox
 from saga.clock import Clock
 from saga.coordination.guard import describe
 
-__all__ = ["Timekeeper", "TimekeeperActor"]
+__all__ = ["RUN", "Timekeeper", "TimekeeperActor"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.timekeeper")
+
+RUN = object()
+"""The message that sets a timekeeper's actor to work."""
 
 LONGEST_WAIT_S = 1.0
 JUMP_S = 1.0
@@ -104,9 +106,8 @@ class TimekeeperActor(pykka.ThreadingActor):
         self._timekeeper = timekeeper
 
     def on_receive(self, message: Any) -> None:
-        """Run until stopped; the message is a future that is then set."""
+        """Run until stopped; the one message is `RUN`."""
         threading.current_thread().name = "saga-timekeeper"
-        ended: Future[None] = message
         while True:
             try:
                 self._timekeeper.run()
@@ -114,4 +115,3 @@ class TimekeeperActor(pykka.ThreadingActor):
             except BaseException as error:
                 log.error("timekeeper_failed", reason=describe(error))
         self.stop()
-        ended.set_result(None)

@@ -62,6 +62,8 @@ class Worker(pykka.ThreadingActor):
         self._name = name
         self.mailbox = mailbox
         self._crashed = crashed
+        self._over = False
+        """It is closed or has died: what pykka still has for it, above all a wake, is for its successor."""
 
     def open(self) -> Any:
         """Open what is needed; whatever is raised here goes to whoever asked, and the actor stops."""
@@ -84,6 +86,10 @@ class Worker(pykka.ThreadingActor):
 
     def on_receive(self, message: Any) -> None:
         """Take one message from pykka; never raises."""
+        if self._over:
+            if isinstance(message, Close):
+                message.reply.set_result(None)
+            return
         try:
             if message is WAKE:
                 self.work(self.mailbox.take(self.most))
@@ -101,6 +107,7 @@ class Worker(pykka.ThreadingActor):
         try:
             opened = self.open()
         except BaseException as error:
+            self._over = True
             self.stop()
             message.reply.set_exception(error)
             return
@@ -108,6 +115,7 @@ class Worker(pykka.ThreadingActor):
         message.reply.set_result(opened)
 
     def _close(self, message: Close) -> None:
+        self._over = True
         try:
             self.close()
             message.reply.set_result(None)
@@ -119,6 +127,7 @@ class Worker(pykka.ThreadingActor):
             self.stop()
 
     def _die(self, error: BaseException) -> None:
+        self._over = True
         self.mailbox.attach(None)
         self.stop()
         try:
