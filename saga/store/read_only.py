@@ -17,14 +17,14 @@ __all__ = ["ReadOnly"]
 
 
 class ReadOnly:
-    """Called, it returns the database of the calling thread, which is closed when that thread has ended."""
+    """Called, it returns the database of the calling thread, which is closed when the thread has ended."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._local = threading.local()
 
     def __call__(self) -> Database:
-        """Return a `sqlite_utils.Database` that cannot write. Raises CannotOpen when there is no file (yet)."""
+        """Return a `sqlite_utils.Database` that cannot write. Raises CannotOpen when there is no file."""
         database: Database | None = getattr(self._local, "database", None)
         if database is None:
             if self._path == MEMORY:
@@ -33,16 +33,17 @@ class ReadOnly:
                 )
             from sqlite_utils import Database
 
-            connection = open_reader(
-                self._path, any_thread=True
-            )  # it is closed where its thread is cleared away
+            connection = open_reader(self._path, any_thread=True)  # closed by whoever clears the thread away
             database = Database(connection, execute_plugins=False, recursive_triggers=False)
-            self._local.database, self._local.closing = database, _Closing(connection)
+            database.__dict__["_saga_closing"] = _Closing(
+                connection
+            )  # with the last reference to the database
+            self._local.database = database
         return database
 
 
 class _Closing:
-    """Closes a connection when its thread has ended; left to itself, Python 3.13 complains of an open one."""
+    """Closes a connection when it is let go of; left to itself, Python 3.13 complains of an open one."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
