@@ -33,11 +33,10 @@ class ReadOnly:
                 )
             from sqlite_utils import Database
 
-            connection = open_reader(self._path, any_thread=True)  # closed by whoever clears the thread away
+            # Any thread: it is closed by whoever clears the thread away.
+            connection = open_reader(self._path, any_thread=True)
             database = Database(connection, execute_plugins=False, recursive_triggers=False)
-            database.__dict__["_saga_closing"] = _Closing(
-                connection
-            )  # with the last reference to the database
+            database.__dict__["_saga_closing"] = _Closing(connection)  # ends with it
             self._local.database = database
         return database
 
