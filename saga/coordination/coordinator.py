@@ -46,6 +46,12 @@ TIMERS_AT_ONCE = 256
 
 EVENTS_BETWEEN_PRUNINGS = 10_000
 
+PLENTY = 512
+"""Active sagas that keep every participant busy."""
+
+PATIENCE = 64
+"""Batches that a start waits for room at most while answers are taken: some tenths of a second."""
+
 
 class Surroundings(Protocol):
     """What the coordinator needs of the world."""
@@ -101,6 +107,7 @@ class Coordinator:
         self._numbers_stored: dict[str, tuple[str, int, int, int]] = store.participants()
         self._next_due: int | None = store.next_due()
         self._intake: deque[q.StartSagas] = deque()
+        self._batches_since_start = 0
         self._after_commit: list[Callable[[], None]] = []
         self._events_since_pruning = 0
         self._take: dict[type, Callable[[Any], None]] = {
@@ -133,9 +140,11 @@ class Coordinator:
         """
         self.ledger.open(self._world.now_ms())
         self._after_commit = []
+        answers = False
         for message in messages:
             self._take[type(message)](message)
-        self._admit()
+            answers = answers or type(message) is Answers
+        self._admit(answers)
         self.ledger.find_early_events()
         changes = self.ledger.seal()
         self._note_participants()
@@ -211,16 +220,19 @@ class Coordinator:
             for path, participant, number in change.over:
                 instance.delivered.discard(path)
                 dispatcher.close(participant, number, no, path)
-            for path, (sent, attempt) in after.commands.items():
-                known = before.commands.get(path)
-                if known is None or known[1] != attempt:
-                    self._deliver(instance, path, sent.to, dispatcher.send)
-            for path, sent in after.resolves.items():
-                if path not in before.resolves:
-                    self._deliver(instance, path, sent.to, dispatcher.inquire)
-            for due in after.timers.values():
-                if self._next_due is None or due < self._next_due:
-                    self._next_due = due
+            if after.commands:
+                for path, (sent, attempt) in after.commands.items():
+                    known = before.commands.get(path)
+                    if known is None or known[1] != attempt:
+                        self._deliver(instance, path, sent.to, dispatcher.send)
+            if after.resolves:
+                for path, sent in after.resolves.items():
+                    if path not in before.resolves:
+                        self._deliver(instance, path, sent.to, dispatcher.inquire)
+            if after.timers:
+                for due in after.timers.values():
+                    if self._next_due is None or due < self._next_due:
+                        self._next_due = due
             self.busy_count += instance.busy - change.busy_before
             if instance.status is not change.status_before:
                 self._status_changed(change)
@@ -240,6 +252,8 @@ class Coordinator:
     def _status_changed(self, change: Change) -> None:
         instance, status = change.instance, change.instance.status
         assert status is not None
+        if status is Status.RUNNING and change.status_before is None:
+            return  # it has just begun, so nobody waits for it to change
         if status.ended:
             self.ledger.cache.drop(instance.no)
         completion = self._completions.find(instance.live.id)
@@ -290,11 +304,8 @@ class Coordinator:
             log.error("journal_unfitting", saga_no=no, reason=str(error))
             return None
 
-    def _happen(self, no: int, stimulus: Stimulus, cause: str | None) -> Instance | None:
+    def _happen(self, instance: Instance, stimulus: Stimulus, cause: str | None) -> None:
         """Let something happen to a saga; a bug of ours costs this saga its memory, and nobody else anything."""
-        instance = self._find(no)
-        if instance is None:
-            return None
         try:
             self.ledger.apply(instance, stimulus, cause)
         except NotPossible:
@@ -302,8 +313,6 @@ class Coordinator:
         except Exception as error:
             self.ledger.discard(instance)
             self._give_up(instance, f"the machine failed: {describe(error)}")
-            return None
-        return instance
 
     def _read_events(self, after_no: int, types: tuple[str, ...], limit: int) -> list[Notify]:
         rows = self._store.events_after(after_no, types, limit)
@@ -313,44 +322,17 @@ class Coordinator:
 
     def _answers(self, message: Answers) -> None:
         participant = message.participant
+        self.dispatcher.answered(participant, message.answers)
         for answer in message.answers:
-            self.dispatcher.answered(participant, answer.saga_no, answer.path)
-            self._answer(answer)
+            instance = self._find(answer.saga_no)
+            if instance is not None:
+                self._happen(instance, _stimulus(instance, answer), f"{instance.live.id}:{answer.path}")
         if message.events:
             self._events(participant, message)
         if message.commit_no > self.commit_nos.get(participant, 0):
             self.commit_nos[participant] = message.commit_no
         if message.read_to:
             self.relay.taken(participant, message.read_to, message.needs_from)
-
-    def _answer(self, answer: Answer) -> None:
-        instance = self._find(answer.saga_no)
-        if instance is None:
-            return
-        path, outcome = answer.path, answer.outcome
-        stimulus: Stimulus
-        if outcome in ("done", "resolved-done"):
-            visit = instance.live.visits.get(path)
-            if visit is not None and visit.undoes is None:
-                if answer.value is UNSET:
-                    instance.author.forget(visit.element)
-                else:
-                    instance.author.know(visit.element, answer.value)
-            if outcome == "done":
-                stimulus = s.Completed(path, answer.answer)
-            else:
-                stimulus = s.Resolved(path, "done", answer.answer)
-        elif outcome == "refused":
-            stimulus = s.Refused(path, answer.code, answer.reason)
-        elif outcome == "failed":
-            stimulus = s.Failed(path, answer.reason, answer.unknown)
-        elif outcome == "resolved-refused":
-            stimulus = s.Resolved(path, "refused", reason=f"refused: {answer.reason} [{answer.code}]")
-        elif outcome == "resolved-unknown":
-            stimulus = s.Resolved(path, "unknown")
-        else:
-            stimulus = s.Resolved(path, "not-done")
-        self._happen(answer.saga_no, stimulus, f"{instance.live.id}:{path}")
 
     def _events(self, participant: str, message: Answers) -> None:
         known = self.outbox_nos.get(participant, 0)
@@ -366,13 +348,15 @@ class Coordinator:
 
     def _blocked(self, message: q.Blocked) -> None:
         instance = self._find(message.saga_no)
-        visit = None if instance is None else instance.live.visits.get(message.path)
+        if instance is None:
+            return
+        visit = instance.live.visits.get(message.path)
         if visit is None or visit.sent is None:
             return
         why = self.dispatcher.missing(visit.sent.to)
         if why is not None:
             kind = "down" if visit.sent.to in self.dispatcher.lanes else "no-handler"
-            self._happen(message.saga_no, s.Blocked(message.path, kind, why), None)
+            self._happen(instance, s.Blocked(message.path, kind, why), None)
 
     def _fetch(self, message: q.Fetch) -> None:
         """Send events of the log again."""
@@ -402,10 +386,11 @@ class Coordinator:
             instance = self._find(row.no)
             if instance is None:
                 continue
-            outside = {path: sent for path, (sent, _) in instance.pending.commands.items()} | instance.pending.resolves
+            outside = {path: sent for path, (sent, _) in instance.pending.commands.items()}
+            outside.update(instance.pending.resolves)
             for path, sent in outside.items():
                 if sent.to == message.participant:
-                    self._happen(row.no, s.Blocked(path, "down", lane.down), None)
+                    self._happen(instance, s.Blocked(path, "down", lane.down), None)
 
     def _raised(self, message: q.Raised) -> None:
         lane = self.dispatcher.lanes[message.participant]
@@ -464,16 +449,24 @@ class Coordinator:
             else:
                 back = isinstance(instance.author, Author) and instance.author.can_call(visit.element, visit.undoes)
             if back:
-                self._happen(saga_no, s.Retry("what it was parked for is there again", path), None)
+                self._happen(instance, s.Retry("what it was parked for is there again", path), None)
 
     # --- the application --------------------------------------------------------------------------
 
     def _start_sagas(self, message: q.StartSagas) -> None:
         self._intake.append(message)
 
-    def _admit(self) -> None:
-        """Start what waits to be started, as long as there is room."""
+    def _admit(self, answers: bool) -> None:
+        """Start what waits to be started, as long as there is room.
+
+        When sagas are active in plenty and answers keep coming, those come first: what is begun is finished before
+        more is begun, which costs nobody anything and keeps memory small; but nobody waits for long.
+        """
         while self._intake and self.busy_count < self._max_busy:
+            if answers and self.busy_count >= PLENTY and self._batches_since_start < PATIENCE:
+                self._batches_since_start += 1
+                return
+            self._batches_since_start = 0
             request = self._intake.popleft()
             if request.claim():
                 self._begin(request)
@@ -536,7 +529,7 @@ class Coordinator:
         try:
             make = message.stimulus
             stimulus = make(instance) if callable(make) else make
-            self._happen(no, stimulus, message.name)
+            self._happen(instance, stimulus, message.name)
         except NotPossible as error:
             message.reply.set_exception(NotAllowed(message.saga_id, message.name, str(error)))
             return
@@ -594,7 +587,9 @@ class Coordinator:
         due = self._store.due_timers(now, TIMERS_AT_ONCE)
         for timer in due:
             path, kind = timer.name.rsplit("|", 1)
-            self._happen(timer.saga_no, s.TimerFired(path, kind), "timer")
+            instance = self._find(timer.saga_no)
+            if instance is not None:
+                self._happen(instance, s.TimerFired(path, kind), "timer")
 
         def again() -> None:
             self._next_due = self._store.next_due()
@@ -603,3 +598,31 @@ class Coordinator:
 
         self._after_commit.append(again)
         return len(due) == TIMERS_AT_ONCE
+
+
+def _stimulus(instance: Instance, answer: Answer) -> Stimulus:
+    """Return what an answer means to the saga; the author's functions will see its value."""
+    path, outcome = answer.path, answer.outcome
+    if outcome == "done" or outcome == "resolved-done":
+        visit = instance.live.visits.get(path)
+        if visit is not None and visit.undoes is None:
+            if answer.value is UNSET:
+                instance.author.forget(visit.element)
+            else:
+                instance.author.know(visit.element, answer.value)
+        if outcome == "done":
+            return s.Completed(path, answer.answer)
+        return s.Resolved(path, "done", answer.answer)
+    match outcome:
+        case "refused":
+            return s.Refused(path, answer.code, answer.reason)
+        case "failed":
+            return s.Failed(path, answer.reason, answer.unknown)
+        case "resolved-refused":
+            return s.Resolved(path, "refused", reason=f"refused: {answer.reason} [{answer.code}]")
+        case "resolved-unknown":
+            return s.Resolved(path, "unknown")
+        case "resolved-not-done":
+            return s.Resolved(path, "not-done")
+        case _:
+            raise AssertionError(answer)

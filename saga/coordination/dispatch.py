@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from saga.coordination.envelopes import UNSET, Deliver, Inquire, Port
+from saga.coordination.envelopes import UNSET, Answer, Deliver, Inquire, Port
 from saga.coordination.instances import Instance
 from saga.machine.pending import command_id
 from saga.messages import Command
@@ -93,9 +93,14 @@ class Dispatcher:
     def close(self, participant: str, number: int, saga_no: int, path: str) -> None:
         """The command is over: nothing will ever be asked about it again."""
         lane = self.lanes.get(participant)
-        if lane is not None:
+        if lane is None:
+            return
+        lane.outside.discard((saga_no, path))
+        numbers = lane.numbers
+        if numbers and numbers[0] == number:  # mostly the oldest is answered first
+            heapq.heappop(numbers)
+        else:
             lane.over.add(number)
-            lane.outside.discard((saga_no, path))
 
     def missing(self, participant: str) -> str | None:
         """Return why nothing can be delivered to this participant, or None."""
@@ -116,11 +121,11 @@ class Dispatcher:
             lane.outside.add((instance.no, path))
         self._post(lane, instance, path)
 
-    def answered(self, participant: str, saga_no: int, path: str) -> None:
-        """The participant has answered: it may get another one."""
+    def answered(self, participant: str, answers: Iterable[Answer]) -> None:
+        """The participant has answered these: it may get others."""
         lane = self.lanes.get(participant)
         if lane is not None:
-            lane.outside.discard((saga_no, path))
+            lane.outside.difference_update([(answer.saga_no, answer.path) for answer in answers])
 
     def inquire(self, instance: Instance, path: str) -> None:
         """Ask what became of the command of a visit."""

@@ -9,8 +9,9 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
+import msgspec
 from msgspec import Raw
 
 __all__ = [
@@ -43,7 +44,7 @@ class Port(Protocol):
         """Put messages into the mailbox, in order."""
 
 
-class Deliver(NamedTuple):
+class Deliver(msgspec.Struct, frozen=True, gc=False):
     """A command for a participant."""
 
     command_id: str
@@ -63,7 +64,7 @@ class Deliver(NamedTuple):
     """Of saga.db, when the command was sent."""
 
 
-class Inquire(NamedTuple):
+class Inquire(msgspec.Struct, frozen=True, gc=False):
     """What became of a command? Whoever answers makes sure that the answer stays true."""
 
     command_id: str
@@ -77,7 +78,7 @@ class Inquire(NamedTuple):
     floor: int
 
 
-class Direct(NamedTuple):
+class Direct(msgspec.Struct, frozen=True):
     """A command that the application sends itself. `reply(outcome, value, reason, code)` is called from the
     participant's thread: outcome `done` with the decoded answer, `refused` or `failed`."""
 
@@ -88,7 +89,7 @@ class Direct(NamedTuple):
     reply: Callable[[str, object, str, str], None]
 
 
-class Notify(NamedTuple):
+class Notify(msgspec.Struct, frozen=True, gc=False):
     """An event of the log, for a context that listens to its type."""
 
     no: int
@@ -100,19 +101,19 @@ class Notify(NamedTuple):
     """It was asked for (see `requests.Fetch`), since a listener failed on it before."""
 
 
-class OutboxTaken(NamedTuple):
+class OutboxTaken(msgspec.Struct, frozen=True, gc=False):
     """Everything in the outbox up to this number is in the event log."""
 
     no: int
 
 
-class RetryDeliveries(NamedTuple):
+class RetryDeliveries(msgspec.Struct, frozen=True, gc=False):
     """Try the deliveries again that were set aside (all of them, or those of one event type)."""
 
     type: str | None
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What came of one envelope. `outcome` is `done`, `refused`, `failed`, or, to an inquiry, `resolved-…`."""
 
     saga_no: int
@@ -126,7 +127,7 @@ class Answer(NamedTuple):
     unknown: bool = False
 
 
-class Published(NamedTuple):
+class Published(msgspec.Struct, frozen=True, gc=False):
     """An event from a context's outbox."""
 
     no: int
@@ -140,7 +141,7 @@ class Published(NamedTuple):
     causation: str
 
 
-class Answers(NamedTuple):
+class Answers(msgspec.Struct, frozen=True):
     """What a participant has done in one go; everything in it is on disk there."""
 
     participant: str
@@ -154,14 +155,14 @@ class Answers(NamedTuple):
     """The lowest event number a listener of it is still to be tried on again."""
 
 
-class Recall(NamedTuple):
+class Recall(msgspec.Struct, frozen=True):
     """After a restart: answer those of these commands (id, saga number, path) that have a stored answer, and tell
     what is in the outbox. Answered with `Answers`, and then `Recalled`."""
 
     commands: list[tuple[str, int, str]]
 
 
-class Recalled(NamedTuple):
+class Recalled(msgspec.Struct, frozen=True, gc=False):
     """A `Recall` was answered."""
 
     participant: str

@@ -27,7 +27,15 @@ from saga.messages import type_name
 __all__ = ["Author", "Routing", "key_text"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
+
+LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999, which is as far as a datetime goes."""
+
+
+def _milliseconds(span: timedelta) -> int:
+    """Return whole milliseconds, rounded up: never early."""
+    whole, rest = divmod(span, timedelta(milliseconds=1))
+    return whole + (1 if rest else 0)
 
 
 class Routing(Protocol):
@@ -129,11 +137,15 @@ class Author:
     def wake_at(self, element: str, now_ms: int) -> int:
         """See `machine.turn.Evaluate`."""
         value = self._call(self.definition.functions[element], self.view)
+        wake_ms = None
         if isinstance(value, timedelta):
-            return now_ms + -(-value // _MILLISECOND)  # rounded up: never early
-        if isinstance(value, datetime) and value.tzinfo is not None:
-            return -(-(value - _EPOCH) // _MILLISECOND)
-        raise Stuck("function", f"{element} returned {value!r}; return a timedelta or a datetime with a time zone")
+            wake_ms = now_ms + _milliseconds(value)
+        elif isinstance(value, datetime) and value.tzinfo is not None:
+            wake_ms = _milliseconds(value - _EPOCH)
+        if wake_ms is None or wake_ms > LATEST_MS:
+            what = "a timedelta or a datetime with a time zone, before the year 10000"
+            raise Stuck("function", f"{element} returned {value!r}; return {what}")
+        return wake_ms
 
     def condition(self, name: str) -> bool:
         """See `machine.turn.Evaluate`."""

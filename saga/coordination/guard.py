@@ -29,7 +29,7 @@ def describe(error: BaseException, *, trace: bool = True) -> str:
 
 
 class Busy:
-    """What one thread is busy with: so that a call that hangs can be seen from outside."""
+    """What one thread, always the same, is busy with: so that a call that hangs can be seen from outside."""
 
     __slots__ = ("since", "thread", "what")
 
@@ -40,7 +40,8 @@ class Busy:
 
     def begin(self, what: str) -> None:
         """The thread that calls this starts doing `what`."""
-        self.thread = threading.get_ident()
+        if not self.thread:
+            self.thread = threading.get_ident()
         self.since = time.monotonic()
         self.what = what
 

@@ -9,8 +9,10 @@ Rules
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 from msgspec import Raw
 
@@ -45,8 +47,7 @@ class Event:
     correlation: str
 
 
-@dataclass(slots=True)
-class Change:
+class Change(NamedTuple):
     """What became of one saga in a batch."""
 
     instance: Instance
@@ -54,7 +55,7 @@ class Change:
     after: Pending
     status_before: Status | None
     busy_before: bool
-    over: list[tuple[str, str, int]] = field(default_factory=list)
+    over: Sequence[tuple[str, str, int]]
     """Path, participant and number of commands that are over."""
 
 
@@ -241,32 +242,30 @@ class Ledger:
 
     def seal(self) -> list[Change]:
         """Complete the batch with the rows that follow from the sagas' new states; return what changed."""
-        changes = []
-        for instance in self._dirty.values():
-            changes.append(self._seal(instance))
-        return changes
+        return [self._seal(instance) for instance in self._dirty.values()]
 
     def _seal(self, instance: Instance) -> Change:
         state, no, batch = instance.live, instance.no, self.batch
         before, after, status = instance.pending, pending(state), state.status
-        change = Change(instance, before, after, instance.status, instance.busy)
         numbers, visits = instance.numbers, state.visits
-        if numbers:
-            for path in [path for path in numbers if path not in visits]:
-                change.over.append((path, *numbers.pop(path)))
+        over = [(path, *where) for path, where in numbers.items() if path not in visits]
+        change = Change(instance, before, after, instance.status, instance.busy, over)
+        for path, _, _ in over:
+            del numbers[path]
         for path, visit in visits.items():
             if visit.sent is not None and path not in numbers:
                 numbers[path] = (visit.sent.to, visit.sent.number)
-        busy = bool(numbers) and not status.ended
-        start = self._new.get(no)
+        ended = state.ended is not None
+        busy = bool(numbers) and not ended
+        start = self._new.get(no) if self._new else None
         if start is not None:
             batch.new_sagas.append(self._saga_row(instance, start, status, busy))
-        if (status is not instance.status or busy is not instance.busy) and (start is None or status.ended):
+        if (status is not instance.status or busy is not instance.busy) and (start is None or ended):
             failure = state.failure
             batch.saga_updates[no] = (
                 status.value,
                 int(busy),
-                self.now if status.ended else None,
+                self.now if ended else None,
                 failure.code if failure else None,
                 failure.reason if failure else None,
             )

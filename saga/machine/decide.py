@@ -64,7 +64,7 @@ def _run(turn: Turn) -> None:
     """Let tokens go on until they all wait, then see what has come to an end; innermost scopes first."""
     while turn.state.ended is None:
         if turn.tokens:
-            scope, node = turn.tokens.popleft()
+            scope, node = turn.tokens.pop(0)
             arrive(turn, scope, node)
         elif turn.dirty:
             path = max(turn.dirty, key=_depth)

@@ -6,7 +6,9 @@ So whatever is outside after a crash is what would be outside had there been non
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 from saga.machine.state import Direction, Incident, Phase, Sent, State
 
@@ -14,21 +16,33 @@ __all__ = ["DEADLINE", "WAKE", "Pending", "command_id", "pending", "timer_name"]
 
 DEADLINE, WAKE = "deadline", "wake"
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""What most sagas have of most things; shared, since every turn makes a `Pending` and thousands are kept."""
 
-@dataclass(slots=True)
+
 class Pending:
-    """What is outside, by path of the visit."""
+    """What is outside, by path of the visit. Made anew for every state, and never changed."""
 
-    commands: dict[str, tuple[Sent, int]] = field(default_factory=dict)
-    """Commands whose answer is awaited, and the attempt (from 1)."""
-    resolves: dict[str, Sent] = field(default_factory=dict)
-    """Commands whose outcome is inquired."""
-    timers: dict[str, int] = field(default_factory=dict)
-    """Timer name → due time, UTC ms."""
-    waits: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """Event type and key."""
-    incidents: dict[str, Incident] = field(default_factory=dict)
-    """What a person must look at."""
+    __slots__ = ("commands", "incidents", "resolves", "timers", "waits")
+
+    def __init__(self) -> None:
+        self.commands: Mapping[str, tuple[Sent, int]] = NOTHING
+        """Commands whose answer is awaited, and the attempt (from 1)."""
+        self.resolves: Mapping[str, Sent] = NOTHING
+        """Commands whose outcome is inquired."""
+        self.timers: Mapping[str, int] = NOTHING
+        """Timer name → due time, UTC ms."""
+        self.waits: Mapping[str, tuple[str, str]] = NOTHING
+        """Event type and key."""
+        self.incidents: Mapping[str, Incident] = NOTHING
+        """What a person must look at."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pending) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    def __repr__(self) -> str:
+        parts = (f"{name}={dict(getattr(self, name))!r}" for name in self.__slots__ if getattr(self, name))
+        return f"Pending({', '.join(parts)})"
 
 
 def command_id(saga_id: str, path: str) -> str:
@@ -48,30 +62,45 @@ def pending(state: State) -> Pending:
     if state.ended is not None:
         return found
     moving = not state.suspended
+    commands: dict[str, tuple[Sent, int]] = {}
+    resolves: dict[str, Sent] = {}
+    timers: dict[str, int] = {}
+    waits: dict[str, tuple[str, str]] = {}
+    incidents: dict[str, Incident] = {}
     for path, visit in state.visits.items():
         phase = visit.phase
         if phase is Phase.OPEN:
             assert visit.sent is not None
             if moving or path not in state.answered:
-                found.commands[path] = (visit.sent, visit.attempt)
+                commands[path] = (visit.sent, visit.attempt)
         elif phase is Phase.RESOLVING:
             assert visit.sent is not None
             if moving or path not in state.answered:
-                found.resolves[path] = visit.sent
+                resolves[path] = visit.sent
         elif phase is Phase.WAITING:
             if moving:
-                found.waits[path] = (visit.event, visit.key)
+                waits[path] = (visit.event, visit.key)
         elif phase is Phase.PARKED:
             assert visit.incident is not None
-            found.incidents[path] = visit.incident
+            incidents[path] = visit.incident
             continue
         if moving:
             if visit.wake is not None:
-                found.timers[timer_name(path, WAKE)] = visit.wake
+                timers[timer_name(path, WAKE)] = visit.wake
             if visit.due is not None and phase is not Phase.RESOLVING:
-                found.timers[timer_name(path, DEADLINE)] = visit.due
+                timers[timer_name(path, DEADLINE)] = visit.due
     if moving and len(state.scopes) > 1:
         for path, scope in state.scopes.items():
             if scope.due is not None and scope.direction is Direction.FORWARD:
-                found.timers[timer_name(path, DEADLINE)] = scope.due
+                timers[timer_name(path, DEADLINE)] = scope.due
+    if commands:
+        found.commands = commands
+    if resolves:
+        found.resolves = resolves
+    if timers:
+        found.timers = timers
+    if waits:
+        found.waits = waits
+    if incidents:
+        found.incidents = incidents
     return found

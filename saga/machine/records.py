@@ -23,7 +23,7 @@ FORMAT = 1
 """Version of the record format; pinned in `Started`."""
 
 
-class _Record(msgspec.Struct, frozen=True, tag_field="is", omit_defaults=True):
+class _Record(msgspec.Struct, frozen=True, tag_field="is", omit_defaults=True, gc=False):
     """The base of all records."""
 
 

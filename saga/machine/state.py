@@ -5,13 +5,15 @@ Rules
 2. A token is an open `Visit`. Its `phase` says what it waits for, and so what must be outside: see `pending`.
 3. Every scope instance has its own direction and its own list of what to undo. The top one turns back once, never again.
 4. A finished visit leaves only its result, and an entry in `done` if it can be undone.
+5. These are `msgspec.Struct`s, which are made in a third of the time of dataclasses (their defaults are copied); what
+   holds no containers is left out of garbage collection (`gc=False`), since thousands of sagas may be in memory.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 
+import msgspec
 from msgspec import Raw
 
 __all__ = ["Direction", "Done", "Failure", "Incident", "Phase", "ScopeInstance", "Sent", "State", "Status", "Visit"]
@@ -63,8 +65,7 @@ class Phase(Enum):
     """A person."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(msgspec.Struct, frozen=True, gc=False):
     """A command as it was journaled: all that is needed to send it (again)."""
 
     type: str
@@ -73,8 +74,7 @@ class Sent:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True, gc=False):
     """Why a scope turned back: `code` and `reason` of the refusal, and the element it came from."""
 
     code: str
@@ -82,8 +82,7 @@ class Failure:
     element: str
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
+class Incident(msgspec.Struct, frozen=True, gc=False):
     """Why a visit is parked (see `records.Parked`), and since when."""
 
     kind: str
@@ -91,8 +90,7 @@ class Incident:
     at: int
 
 
-@dataclass(slots=True)
-class Done:
+class Done(msgspec.Struct):
     """Something that was done and can be undone once."""
 
     path: str
@@ -108,8 +106,7 @@ class Done:
     """How many compensations were sent for it (the operator's retries make new ones)."""
 
 
-@dataclass(slots=True)
-class Visit:
+class Visit(msgspec.Struct):
     """One arrival at one element that is not over yet: a token."""
 
     path: str
@@ -137,8 +134,7 @@ class Visit:
     incident: Incident | None = None
 
 
-@dataclass(slots=True)
-class ScopeInstance:
+class ScopeInstance(msgspec.Struct):
     """One visit of a scope; the top one has the path ""."""
 
     path: str
@@ -149,19 +145,18 @@ class ScopeInstance:
     failure: Failure | None = None
     open: int = 0
     """How many visits and inner scope instances are open in it."""
-    done: list[Done] = field(default_factory=list)
+    done: list[Done] = []
     keep: int = 0
     """While ending: entries of `done` up to this order stay."""
-    ordinals: dict[str, int] = field(default_factory=dict)
+    ordinals: dict[str, int] = {}
     """How often each element was visited in this instance."""
-    joins: dict[str, int] = field(default_factory=dict)
+    joins: dict[str, int] = {}
     """How many tokens have reached each join."""
-    caught: dict[str, Failure] = field(default_factory=dict)
+    caught: dict[str, Failure] = {}
     """What each inner scope failed with last."""
 
 
-@dataclass(slots=True)
-class State:
+class State(msgspec.Struct):
     """One saga. Made by `evolve(None, Started(...))`."""
 
     id: str
@@ -175,10 +170,10 @@ class State:
     causation: str
     tags: dict[str, str]
     scopes: dict[str, ScopeInstance]
-    visits: dict[str, Visit] = field(default_factory=dict)
-    results: dict[str, Raw] = field(default_factory=dict)
+    visits: dict[str, Visit] = {}
+    results: dict[str, Raw] = {}
     """Element → its latest value. Replaced, never written into: `Done.values` shares it."""
-    used_events: set[str] = field(default_factory=set)
+    used_events: set[str] = set()
     order: int = 0
     answer: Raw | None = None
     failure: Failure | None = None
@@ -186,8 +181,8 @@ class State:
     pivoted: bool = False
     """A pivot was passed: there is no way back."""
     suspended: bool = False
-    held: list[Raw] = field(default_factory=list)
-    answered: set[str] = field(default_factory=set)
+    held: list[Raw] = []
+    answered: set[str] = set()
     """Visits of which the participant was heard while the saga was suspended."""
     ended: Status | None = None
     ignored: int = 0

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-class _Stimulus(msgspec.Struct, frozen=True, tag_field="is", omit_defaults=True):
+class _Stimulus(msgspec.Struct, frozen=True, tag_field="is", omit_defaults=True, gc=False):
     """The base of all stimuli."""
 
 

@@ -8,7 +8,6 @@ circles, but put work on these lists.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Protocol
 
 from msgspec import Raw
@@ -66,7 +65,7 @@ class Turn:
         self.now = now_ms
         self.evaluate = evaluate
         self.records: list[Record] = []
-        self.tokens: deque[tuple[str, str]] = deque()
+        self.tokens: list[tuple[str, str]] = []
         self.dirty: dict[str, None] = {}
 
     def record(self, record: Record) -> None:
