@@ -6,6 +6,8 @@
 2. WAL and `synchronous=FULL` on every file, checked after they were set. No memory mapping.
 3. Errors of sqlite3 do not leave this package: `translated` says what each means for the caller.
 4. A connection belongs to the process that opened it.
+5. Nobody in the process of an owner opens a database file but through sqlite3, not even to read or copy it:
+   when any descriptor of a file is closed, the process loses the locks that SQLite holds on that file.
 """
 
 from __future__ import annotations
@@ -238,7 +240,7 @@ def translated(error: BaseException, path: str, *, part: str = "", opening: bool
         if opening:
             return CannotOpen(path, error.strerror or str(error))
     name = getattr(error, "sqlite_errorname", type(error).__name__)
-    return StoreFailed(path, f"a write failed with {name} ({error})")
+    return StoreFailed(path, f"failed with {name} ({error})")
 
 
 def _is_binding_error(error: BaseException) -> bool:
@@ -258,7 +260,7 @@ def _why_not_opened(error: sqlite3.Error, path: str) -> str:
         return "the directory is not writable"
     if os.path.exists(path) and not os.access(path, os.R_OK | os.W_OK):
         return "there is no permission to read and write it"
-    return f"cannot be opened ({getattr(error, 'sqlite_errorname', '')}: {error})"
+    return f"cannot be opened or read ({getattr(error, 'sqlite_errorname', '')}: {error})"
 
 
 def check_process(owner_pid: int) -> None:

@@ -274,7 +274,9 @@ class ContextStore:
             store._start(state, migrations)
         except BaseException as error:
             connection.close()
-            if isinstance(error, sqlite3.Error | OSError) and not getattr(error, "__notes__", ()):
+            if isinstance(error, sqlite3.Error | OSError) and not hasattr(
+                error, "__notes__"
+            ):  # not the author's
                 raise translated(error, path, opening=True) from error
             raise
         return store
@@ -334,6 +336,9 @@ class ContextStore:
         try:
             migrations.apply(self.db)
         except Exception as error:
+            outage = self.outage(error)
+            if outage is not None:
+                raise outage from error
             self.explain(error)
             error.add_note(f"in the migrations of context {self.name}; {self.path} is as it was before")
             raise

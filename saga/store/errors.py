@@ -39,7 +39,7 @@ class DiskFull(TryAgain):
     """There is no space left for the file. What was stored before is intact."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(path, "the disk is full; free some space, it goes on by itself")
+        super().__init__(path, "the disk is full; free some space (what is running goes on by itself)")
 
 
 class FileLocked(TryAgain):

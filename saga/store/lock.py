@@ -61,16 +61,14 @@ class OwnerLock:
         files.make_directory()
         path = files.lock
         fd = _open_and_lock(path)
+        before = _read(path)
+        known = None if before is None else before.store_id
+        lock = cls(path, fd, Owner(os.getpid(), socket.gethostname(), since, known))
         try:
-            before = _parse(os.pread(fd, LONGEST, 0)) if sys.platform != "win32" else _read(path)
-            owner = Owner(
-                os.getpid(), socket.gethostname(), since, None if before is None else before.store_id
-            )
-            lock = cls(path, fd, owner)
             lock._write()
-        except OSError as error:
-            os.close(fd)
-            raise CannotOpen(path, f"cannot be written: {error.strerror}") from error
+        except BaseException:
+            lock.release()
+            raise
         return lock
 
     @property
@@ -79,21 +77,23 @@ class OwnerLock:
         return self._owner.store_id
 
     def note_store(self, store_id: str) -> None:
-        """Write down which store is here, so that a missing saga.db is noticed. Raises CannotOpen."""
+        """Write down which store is here, so that a missing saga.db is noticed. Raises CannotOpen and, in a
+        fork, ForkedRuntime.
+        """
         if store_id != self._owner.store_id:
             self._owner = msgspec.structs.replace(self._owner, store_id=store_id)
-            try:
-                self._write()
-            except OSError as error:
-                raise CannotOpen(self._path, f"cannot be written: {error.strerror}") from error
+            self._write()
 
     def _write(self) -> None:
         check_process(self._pid)
         data = msgspec.json.encode(self._owner) + b"\n"
         # One write over the old content, then the rest is cut off: no moment at which the file is empty.
-        os.lseek(self._fd, 0, os.SEEK_SET)
-        os.write(self._fd, data)
-        os.ftruncate(self._fd, len(data))
+        try:
+            os.lseek(self._fd, 0, os.SEEK_SET)
+            os.write(self._fd, data)
+            os.ftruncate(self._fd, len(data))
+        except OSError as error:
+            raise CannotOpen(self._path, f"cannot be written: {error.strerror}") from error
 
     def release(self) -> None:
         """Give the lock up. The file stays, with the facts of its last owner. Nothing in a fork, or the
@@ -165,8 +165,7 @@ def _open_and_lock(path: str) -> int:
         if _try_lock(fd) and _is_same(path, fd):
             return fd
         os.close(fd)
-    owner = _read(path)
-    directory = os.path.dirname(path)
+    owner, directory = _read(path), os.path.dirname(path)
     if owner is None:
         raise StoreInUse(directory, None, None, None)
     raise StoreInUse(directory, owner.pid, owner.host, owner.since)

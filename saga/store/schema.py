@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -73,8 +74,19 @@ SAGA = Schema("the saga.db of a store", 0x53414741, 1, "saga")  # "SAGA"
 CONTEXT = Schema("the file of a context", 0x53414743, 1, "_saga")  # "SAGC"
 
 
-def _script(name: str) -> str:
-    return files("saga.store").joinpath(name).read_text(encoding="utf-8")
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements of a file beside this one.
+
+    By lines: sqlite-utils asks after each character whether the statement is complete, which takes 30 ms.
+    """
+    lines: list[str] = []
+    for line in files("saga.store").joinpath(script).read_text(encoding="utf-8").splitlines():
+        lines.append(line)
+        if line.endswith(";") and sqlite3.complete_statement("\n".join(lines)):
+            yield "\n".join(lines)
+            lines.clear()
+    if any(line.strip() for line in lines):
+        yield "\n".join(lines)
 
 
 def _saga_migrations() -> Migrations:
@@ -84,7 +96,8 @@ def _saga_migrations() -> Migrations:
 
     @migrations()
     def first_schema(db: Database) -> None:
-        db.executescript(_script("schema.sql"))
+        for statement in _statements("schema.sql"):
+            db.execute(statement)
 
     return migrations
 
@@ -96,6 +109,7 @@ def _context_migrations() -> Migrations:
 
     @migrations()
     def first_schema(db: Database) -> None:
-        db.executescript(_script("context_schema.sql"))
+        for statement in _statements("context_schema.sql"):
+            db.execute(statement)
 
     return migrations

@@ -225,7 +225,7 @@ def test_any_other_error_of_a_write_stops_and_acknowledged_commits_are_there(
     line = line_of(process)
     end_of(process)
     count, message = line.split(" ", 1)
-    assert "a write failed with SQLITE_IOERR_WRITE" in message
+    assert "failed with SQLITE_IOERR_WRITE" in message
     store = open_store()
     assert store.counts()["RUNNING"] >= int(count) > 0
     for no in range(1, int(count) + 1):

@@ -169,7 +169,7 @@ def test_opening_a_store_of_the_current_schema_needs_no_migration_code(
 
 def test_a_failed_migration_leaves_nothing(files: StoreFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     files.make_directory()
-    monkeypatch.setattr("saga.store.schema._script", lambda _: "CREATE TABLE a (x); CREATE TABLE a (x);")
+    monkeypatch.setattr("saga.store.schema._statements", lambda _: ["CREATE TABLE a (x)"] * 2)
     with (
         OwnerLock.take(files, "2025-01-01T00:00:00Z") as lock,
         pytest.raises(Exception, match="already exists"),
