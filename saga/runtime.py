@@ -380,7 +380,7 @@ class Runtime:
         """
 
         def make(instance: Instance) -> Stimulus:
-            visit = parked_visit(instance.live, step)
+            visit = parked_visit(instance.state, step)
             data = b"null"
             if visit.undoes is None:
                 function = instance.author.function(visit.element)

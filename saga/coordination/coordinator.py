@@ -26,7 +26,7 @@ from saga.coordination.envelopes import UNSET, Answer, Answers, Notify, OutboxTa
 from saga.coordination.evaluation import Author
 from saga.coordination.guard import Busy, describe
 from saga.coordination.instances import Instance
-from saga.coordination.ledger import Change, Ledger, input_digest
+from saga.coordination.ledger import Effects, Ledger, input_digest
 from saga.coordination.outcome import Completion, Completions, Outcome, Refusal
 from saga.coordination.recovery import Recovery
 from saga.coordination.relay import Relay
@@ -146,13 +146,13 @@ class Coordinator:
             answers = answers or type(message) is Answers
         self._admit(answers)
         self.ledger.find_early_events()
-        changes = self.ledger.seal()
+        effects = self.ledger.seal()
         self._note_participants()
         if not self.ledger.batch.is_empty:
             seam("coordinator.before-commit")
-            self._commit(self.ledger.batch, changes)
+            self._commit(self.ledger.batch, effects)
             seam("coordinator.after-commit")
-        self._carry_out(changes)
+        self._carry_out(effects)
         for act in self._after_commit:
             act()
         self.relay.logged([Notify(e.no, e.id, e.type, e.event, e.correlation) for e in self.ledger.events])
@@ -163,7 +163,7 @@ class Coordinator:
         self.ledger.cache.shrink()
         self._prune()
 
-    def _commit(self, batch: Batch, changes: list[Change]) -> None:
+    def _commit(self, batch: Batch, effects: Effects) -> None:
         attempt = 0
         while True:
             try:
@@ -175,10 +175,10 @@ class Coordinator:
                 if not self._world.pause(attempt):
                     raise
             except ConstraintFailed as error:
-                self._commit_singly(batch, changes, error)
+                self._commit_singly(batch, effects, error)
                 return
 
-    def _commit_singly(self, batch: Batch, changes: list[Change], error: ConstraintFailed) -> None:
+    def _commit_singly(self, batch: Batch, effects: Effects, error: ConstraintFailed) -> None:
         """Find the saga whose rows the schema refuses; give it up, commit the others."""
         log.error("rows_refused", part=error.part, reason=error.what)
         for part in batch.split():
@@ -188,9 +188,8 @@ class Coordinator:
                 nos = part.sagas()
                 if not nos:
                     raise
-                for change in [change for change in changes if change.instance.no in nos]:
-                    changes.remove(change)
-                    self._give_up(change.instance, f"its rows were refused by the store: {refused.what}")
+                for instance in effects.without(nos):
+                    self._give_up(instance, f"its rows were refused by the store: {refused.what}")
 
     def _give_up(self, instance: Instance, reason: str) -> None:
         """What is in memory cannot be trusted; on disk it is as it was at its last commit."""
@@ -212,62 +211,51 @@ class Coordinator:
 
     # --- after the commit -------------------------------------------------------------------------
 
-    def _carry_out(self, changes: list[Change]) -> None:
+    def _carry_out(self, effects: Effects) -> None:
+        """Everything is on disk: tell the participants, and those who wait."""
         dispatcher = self.dispatcher
-        for change in changes:
-            instance, before, after = change.instance, change.before, change.after
-            no = instance.no
-            for path, participant, number in change.over:
-                instance.delivered.discard(path)
-                dispatcher.close(participant, number, no, path)
-            if after.commands:
-                for path, (sent, attempt) in after.commands.items():
-                    known = before.commands.get(path)
-                    if known is None or known[1] != attempt:
-                        self._deliver(instance, path, sent.to, dispatcher.send)
-            if after.resolves:
-                for path, sent in after.resolves.items():
-                    if path not in before.resolves:
-                        self._deliver(instance, path, sent.to, dispatcher.inquire)
-            if after.timers:
-                for due in after.timers.values():
-                    if self._next_due is None or due < self._next_due:
-                        self._next_due = due
-            self.busy_count += instance.busy - change.busy_before
-            if instance.status is not change.status_before:
-                self._status_changed(change)
-
+        for instance, path, participant, number in effects.over:
+            instance.delivered.discard(path)
+            dispatcher.close(participant, number, instance.no, path)
+        if not self._recovering:  # else the end of the recovery sends them, once
+            for instance, path, participant in effects.sends:
+                self._deliver(instance, path, participant, dispatcher.send)
+            for instance, path, participant in effects.inquiries:
+                self._deliver(instance, path, participant, dispatcher.inquire)
+        due = effects.next_due
+        if due is not None and (self._next_due is None or due < self._next_due):
+            self._next_due = due
+        self.busy_count += effects.busy
+        for instance, before in effects.changed:
+            self._status_changed(instance, before)
 
     def _deliver(
         self, instance: Instance, path: str, participant: str, deliver: Callable[[Instance, str], None]
     ) -> None:
-        """Send or inquire; while recovering the end of the recovery does it, once."""
-        if self._recovering:
-            return
         if self.dispatcher.missing(participant) is None:
             deliver(instance, path)
         else:
             self._world.post(q.Blocked(instance.no, path))
 
-    def _status_changed(self, change: Change) -> None:
-        instance, status = change.instance, change.instance.status
-        assert status is not None
-        if status is Status.RUNNING and change.status_before is None:
+    def _status_changed(self, instance: Instance, before: Status | None) -> None:
+        status = instance.status
+        if status is Status.RUNNING and before is None:
             return  # it has just begun, so nobody waits for it to change
+        assert status is not None
         if status.ended:
             self.ledger.cache.drop(instance.no)
-        completion = self._completions.find(instance.live.id)
+        completion = self._completions.find(instance.state.id)
         if completion is None:
             return
         if status.ended:
             completion.end(self._outcome(instance))
         elif status is Status.PARKED:
             completion.park(self._parked(instance))
-        elif change.status_before is Status.PARKED:
+        elif before is Status.PARKED:
             completion.unpark()
 
     def _outcome(self, instance: Instance) -> Outcome:
-        state = instance.live
+        state = instance.state
         status = state.status
         refusal = None if state.failure is None else Refusal(state.failure.code, state.failure.reason)
         if status is not Status.COMPLETED or state.answer is None:
@@ -280,7 +268,7 @@ class Coordinator:
     def _parked(self, instance: Instance) -> SagaParked:
         incidents = instance.pending.incidents
         reasons = "\n".join(incident.reason for incident in incidents.values())
-        return SagaParked(instance.live.id, list(incidents), reasons)
+        return SagaParked(instance.state.id, list(incidents), reasons)
 
     def _set_timer(self) -> None:
         self._world.wake_at(None if self._recovering else self._next_due)
@@ -326,7 +314,7 @@ class Coordinator:
         for answer in message.answers:
             instance = self._find(answer.saga_no)
             if instance is not None:
-                self._happen(instance, _stimulus(instance, answer), f"{instance.live.id}:{answer.path}")
+                self._happen(instance, _stimulus(instance, answer), f"{instance.state.id}:{answer.path}")
         if message.events:
             self._events(participant, message)
         if message.commit_no > self.commit_nos.get(participant, 0):
@@ -350,7 +338,7 @@ class Coordinator:
         instance = self._find(message.saga_no)
         if instance is None:
             return
-        visit = instance.live.visits.get(message.path)
+        visit = instance.state.visits.get(message.path)
         if visit is None or visit.sent is None:
             return
         why = self.dispatcher.missing(visit.sent.to)
@@ -441,8 +429,8 @@ class Coordinator:
             instance = self._find(saga_no)
             if instance is None:
                 continue
-            visit = instance.live.visits.get(path)
-            if visit is None or visit.phase is not Phase.PARKED or instance.live.suspended:
+            visit = instance.state.visits.get(path)
+            if visit is None or visit.phase is not Phase.PARKED or instance.state.suspended:
                 continue
             if visit.sent is not None:
                 back = self.dispatcher.missing(visit.sent.to) is None
@@ -604,7 +592,7 @@ def _stimulus(instance: Instance, answer: Answer) -> Stimulus:
     """Return what an answer means to the saga; the author's functions will see its value."""
     path, outcome = answer.path, answer.outcome
     if outcome == "done" or outcome == "resolved-done":
-        visit = instance.live.visits.get(path)
+        visit = instance.state.visits.get(path)
         if visit is not None and visit.undoes is None:
             if answer.value is UNSET:
                 instance.author.forget(visit.element)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from saga.errors import DefinitionChanged, DefinitionError, Problem
 from saga.flow.definition import Definition, definition_of
-from saga.flow.graph import Graph
+from saga.flow.graph import Graph, Wait
 from saga.flow.saga import Saga
 from saga.messages import type_name
 
@@ -33,13 +34,18 @@ class StoredDefinition:
     """How many live sagas were started with it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Known:
     """A definition with its number in the store; `definition` is None when the author's class is not here."""
 
     no: int
     graph: Graph
     definition: Definition | None
+
+    @cached_property
+    def may_wait(self) -> bool:
+        """Whether the graph has waits for events."""
+        return any(isinstance(node, Wait) for node in self.graph.nodes.values())
 
 
 class Definitions:

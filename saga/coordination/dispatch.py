@@ -111,7 +111,7 @@ class Dispatcher:
 
     def send(self, instance: Instance, path: str) -> None:
         """Send the open command of a visit, or let it wait for credit."""
-        visit = instance.live.visits[path]
+        visit = instance.state.visits[path]
         assert visit.sent is not None
         lane = self.lanes[visit.sent.to]
         if visit.undoes is None:
@@ -129,7 +129,7 @@ class Dispatcher:
 
     def inquire(self, instance: Instance, path: str) -> None:
         """Ask what became of the command of a visit."""
-        visit = instance.live.visits[path]
+        visit = instance.state.visits[path]
         sent = visit.sent
         assert sent is not None
         lane = self.lanes[sent.to]
@@ -138,7 +138,7 @@ class Dispatcher:
         delivered = repeated or path in instance.delivered
         lane.outside.discard(key)
         lane.out.append(
-            Inquire(command_id(instance.live.id, path), instance.no, path, sent.number, delivered, repeated, lane.floor)
+            Inquire(command_id(instance.state.id, path), instance.no, path, sent.number, delivered, repeated, lane.floor)
         )
 
     def flush(self) -> None:
@@ -157,13 +157,13 @@ class Dispatcher:
 
     def send_again(self, instance: Instance, path: str) -> None:
         """The participant may have lost the command: send it again."""
-        visit = instance.live.visits.get(path)
+        visit = instance.state.visits.get(path)
         if visit is not None and visit.sent is not None and visit.sent.to in self.lanes:
             self.lanes[visit.sent.to].outside.discard((instance.no, path))
             self.send(instance, path)
 
     def _post(self, lane: Lane, instance: Instance, path: str) -> None:
-        state = instance.live
+        state = instance.state
         visit = state.visits[path]
         sent = visit.sent
         assert sent is not None

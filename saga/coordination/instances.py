@@ -34,6 +34,7 @@ class Instance:
         "digest",
         "first_event_no",
         "graph",
+        "may_wait",
         "no",
         "numbers",
         "pending",
@@ -48,9 +49,11 @@ class Instance:
         self.no = no
         self.definition_no = known.no
         self.graph: Graph = known.graph
+        self.may_wait = known.may_wait
+        """Whether its graph has waits at all."""
         self.author = author
-        self.state: State | None = None
-        """None only until its first record."""
+        self.state: State = None  # type: ignore[assignment]
+        """None only in its first turn, before it has begun."""
         self.seq = 0
         self.digest = bytes(16)
         self.pending = Pending()
@@ -67,12 +70,6 @@ class Instance:
         """It was loaded by replay: what has left the coordinator before is not known here."""
         self.used = 0
         """The age of the cache when it was used last."""
-
-    @property
-    def live(self) -> State:
-        """The state; for a saga that has begun, as all have outside of their first turn."""
-        assert self.state is not None
-        return self.state
 
 
 class AbsentAuthor:

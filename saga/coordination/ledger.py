@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import NamedTuple
 
 from msgspec import Raw
 
@@ -25,11 +24,11 @@ from saga.coordination.requests import Start
 from saga.flow.definition import Definition
 from saga.machine import Pending, Status, Stimulus, decide, encode_records, pending
 from saga.machine import stimuli as s
-from saga.machine.records import Resumed, WaitBegun
+from saga.machine.records import Record, Resumed, WaitBegun
 from saga.machine.state import Phase
 from saga.store import Batch, SagaStore, chain
 
-__all__ = ["Change", "Event", "Ledger", "input_digest"]
+__all__ = ["Effects", "Event", "Ledger", "input_digest"]
 
 JSON = 1
 """The encoding of journal rows."""
@@ -47,16 +46,37 @@ class Event:
     correlation: str
 
 
-class Change(NamedTuple):
-    """What became of one saga in a batch."""
+class Effects:
+    """What a batch leads to once it is on disk: the differences of `pending`, of all its sagas, in order."""
 
-    instance: Instance
-    before: Pending
-    after: Pending
-    status_before: Status | None
-    busy_before: bool
-    over: Sequence[tuple[str, str, int]]
-    """Path, participant and number of commands that are over."""
+    __slots__ = ("busy", "changed", "inquiries", "next_due", "over", "sends")
+
+    def __init__(self) -> None:
+        self.over: list[tuple[Instance, str, str, int]] = []
+        """Commands that are over: saga, path, participant, number."""
+        self.sends: list[tuple[Instance, str, str]] = []
+        """Commands to be sent: saga, path, participant."""
+        self.inquiries: list[tuple[Instance, str, str]] = []
+        """Commands whose outcome is to be inquired: saga, path, participant."""
+        self.changed: list[tuple[Instance, Status | None]] = []
+        """Sagas with another status, and the one before; None for a new saga."""
+        self.next_due: int | None = None
+        """The earliest of the timers that were armed."""
+        self.busy = 0
+        """How many sagas more (or fewer) have commands outside."""
+
+    def without(self, nos: Sequence[int]) -> list[Instance]:
+        """Take out everything about these sagas; return those of them that there is something about."""
+        found: dict[int, Instance] = {}
+        for name in ("over", "sends", "inquiries", "changed"):
+            kept = []
+            for effect in getattr(self, name):
+                if effect[0].no in nos:
+                    found[effect[0].no] = effect[0]
+                else:
+                    kept.append(effect)
+            setattr(self, name, kept)
+        return list(found.values())
 
 
 def input_digest(data: bytes) -> bytes:
@@ -146,23 +166,27 @@ class Ledger:
         Raises machine.NotPossible when an operator's action does not fit; nothing was changed then.
         """
         state, records = decide(instance.graph, instance.state, stimulus, self.now, instance.author)
-        if instance.state is None:
+        no, seq, now = instance.no, instance.seq + 1, self.now
+        if seq == 1:
             instance.state = instance.author.state = state
-        self._dirty[instance.no] = instance
+        self._dirty[no] = instance
         if not records:
             return False
         data = encode_records(records)
-        instance.seq = seq = instance.seq + 1
-        digest = chain(instance.digest, instance.no, seq, self.now, cause, JSON, data)
-        instance.digest = digest
-        self.batch.journal.append((instance.no, seq, self.now, cause, JSON, data, digest))
-        for record in records:
-            kind = type(record)
-            if kind is WaitBegun:
-                self._new_waits.append((instance, record.path))  # type: ignore[union-attr]
-            elif kind is Resumed:
-                self._new_waits += [(instance, path) for path in state.visits]
+        digest = chain(instance.digest, no, seq, now, cause, JSON, data)
+        instance.seq, instance.digest = seq, digest
+        self.batch.journal.append((no, seq, now, cause, JSON, data, digest))
+        if instance.may_wait:
+            self._note_waits(instance, records)
         return True
+
+    def _note_waits(self, instance: Instance, records: list[Record]) -> None:
+        """Remember which waits have begun: there may be events for them already."""
+        for record in records:
+            if isinstance(record, WaitBegun):
+                self._new_waits.append((instance, record.path))
+            elif isinstance(record, Resumed):
+                self._new_waits += [(instance, path) for path in instance.state.visits]
 
     def discard(self, instance: Instance) -> None:
         """Take everything about a saga out of the batch: its state cannot be trusted."""
@@ -214,10 +238,10 @@ class Ledger:
 
     def _offer(self, instance: Instance, path: str, event_id: str, event: Raw) -> bool:
         """Let an event happen to a visit that waits for it; False when it does not (any more)."""
-        visit = instance.live.visits.get(path)
-        if visit is None or visit.phase is not Phase.WAITING or instance.live.suspended:
+        visit = instance.state.visits.get(path)
+        if visit is None or visit.phase is not Phase.WAITING or instance.state.suspended:
             return False
-        if event_id in instance.live.used_events:
+        if event_id in instance.state.used_events:
             return False
         instance.author.forget(visit.element)
         return self.apply(instance, s.EventArrived(path, event_id, event), event_id)
@@ -226,7 +250,7 @@ class Ledger:
         """Give the waits that began in this batch the events that were there before them."""
         while self._new_waits:
             instance, path = self._new_waits.pop()
-            visit = instance.live.visits.get(path)
+            visit = instance.state.visits.get(path)
             if visit is None or visit.phase is not Phase.WAITING:
                 continue
             type, key = visit.event, visit.key
@@ -240,61 +264,96 @@ class Ledger:
 
     # --- the commit -------------------------------------------------------------------------------
 
-    def seal(self) -> list[Change]:
-        """Complete the batch with the rows that follow from the sagas' new states; return what changed."""
-        return [self._seal(instance) for instance in self._dirty.values()]
+    def seal(self) -> Effects:
+        """Complete the batch with the rows that follow from the sagas' new states; return what is to be done."""
+        effects = Effects()
+        for instance in self._dirty.values():
+            self._seal(instance, effects)
+        return effects
 
-    def _seal(self, instance: Instance) -> Change:
-        state, no, batch = instance.live, instance.no, self.batch
+    def _seal(self, instance: Instance, effects: Effects) -> None:
+        state, no = instance.state, instance.no
         before, after, status = instance.pending, pending(state), state.status
-        numbers, visits = instance.numbers, state.visits
-        over = [(path, *where) for path, where in numbers.items() if path not in visits]
-        change = Change(instance, before, after, instance.status, instance.busy, over)
-        for path, _, _ in over:
-            del numbers[path]
-        for path, visit in visits.items():
-            if visit.sent is not None and path not in numbers:
-                numbers[path] = (visit.sent.to, visit.sent.number)
+        numbers = instance.numbers
+        if numbers:
+            for path in numbers.keys() - state.visits.keys():
+                effects.over.append((instance, path, *numbers.pop(path)))
+        if after.commands:
+            known = before.commands
+            for path, (sent, attempt) in after.commands.items():
+                earlier = known.get(path)
+                if earlier is None or earlier[1] != attempt:
+                    numbers[path] = (sent.to, sent.number)
+                    effects.sends.append((instance, path, sent.to))
+        if after.resolves:
+            for path, sent in after.resolves.items():
+                if path not in before.resolves:
+                    numbers[path] = (sent.to, sent.number)
+                    effects.inquiries.append((instance, path, sent.to))
         ended = state.ended is not None
         busy = bool(numbers) and not ended
-        start = self._new.get(no) if self._new else None
-        if start is not None:
-            batch.new_sagas.append(self._saga_row(instance, start, status, busy))
-        if (status is not instance.status or busy is not instance.busy) and (start is None or ended):
-            failure = state.failure
-            batch.saga_updates[no] = (
-                status.value,
-                int(busy),
-                self.now if ended else None,
-                failure.code if failure else None,
-                failure.reason if failure else None,
-            )
+        if status is not instance.status or busy is not instance.busy:
+            self._status_rows(instance, status, busy, ended)
+            effects.busy += busy - instance.busy
+            if status is not instance.status:
+                effects.changed.append((instance, instance.status))
+            instance.status, instance.busy = status, busy
         if before.timers or after.timers:
-            batch.timers.update({(no, name): None for name in before.timers if name not in after.timers})
-            batch.timers.update(
-                {(no, name): due for name, due in after.timers.items() if before.timers.get(name) != due}
-            )
+            self._timer_rows(no, before, after, effects)
         if before.waits or after.waits:
-            batch.waits.update({(no, path): None for path in before.waits if path not in after.waits})
-            batch.waits.update(
-                {(no, path): ("event", *what) for path, what in after.waits.items() if path not in before.waits}
-            )
+            self._wait_rows(no, before, after)
         if before.incidents or after.incidents:
-            batch.incidents.update({(no, path): None for path in before.incidents if path not in after.incidents})
-            batch.incidents.update(
-                {
-                    (no, path): (incident.kind, incident.reason, incident.at)
-                    for path, incident in after.incidents.items()
-                    if before.incidents.get(path) != incident
-                }
-            )
-        instance.pending, instance.status, instance.busy = after, status, busy
-        return change
+            self._incident_rows(no, before, after)
+        instance.pending = after
+
+    def _status_rows(self, instance: Instance, status: Status, busy: bool, ended: bool) -> None:
+        start = self._new.get(instance.no)
+        if start is not None and instance.status is None:
+            self.batch.new_sagas.append(self._saga_row(instance, start, status, busy))
+            if not ended:
+                return
+        failure = instance.state.failure
+        self.batch.saga_updates[instance.no] = (
+            status.value,
+            int(busy),
+            self.now if ended else None,
+            failure.code if failure else None,
+            failure.reason if failure else None,
+        )
+
+    def _timer_rows(self, no: int, before: Pending, after: Pending, effects: Effects) -> None:
+        timers = self.batch.timers
+        for name in before.timers:
+            if name not in after.timers:
+                timers[no, name] = None
+        for name, due in after.timers.items():
+            if before.timers.get(name) != due:
+                timers[no, name] = due
+                if effects.next_due is None or due < effects.next_due:
+                    effects.next_due = due
+
+    def _wait_rows(self, no: int, before: Pending, after: Pending) -> None:
+        waits = self.batch.waits
+        for path in before.waits:
+            if path not in after.waits:
+                waits[no, path] = None
+        for path, (type, key) in after.waits.items():
+            if path not in before.waits:
+                waits[no, path] = ("event", type, key)
+
+    def _incident_rows(self, no: int, before: Pending, after: Pending) -> None:
+        incidents = self.batch.incidents
+        for path in before.incidents:
+            if path not in after.incidents:
+                incidents[no, path] = None
+        for path, incident in after.incidents.items():
+            if before.incidents.get(path) != incident:
+                incidents[no, path] = (incident.kind, incident.reason, incident.at)
 
     def _saga_row(
         self, instance: Instance, start: Start, status: Status, busy: bool
     ) -> tuple[int, str, int, str, int, int, int | None, str, bytes, str, str | None, int]:
-        state = instance.live
+        state = instance.state
         return (
             instance.no,
             state.id,

@@ -54,7 +54,7 @@ class Recovery:
                     continue
                 coordinator.dispatcher.open_number(lane, number)
                 if path in outside and lane.kind == "context":
-                    asked[participant].append((command_id(instance.live.id, path), instance.no, path))
+                    asked[participant].append((command_id(instance.state.id, path), instance.no, path))
                     if len(asked[participant]) == COMMANDS_AT_ONCE:
                         self._ask(participant, asked[participant])
                         asked[participant] = []
