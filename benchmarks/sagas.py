@@ -1,0 +1,161 @@
+"""The saga that is measured: three steps, two of them with a compensation; by gateways, and by contexts with state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from saga import Command, Context, Gateway, Saga, step
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    order_id: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class GoodsReserved:
+    reservation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveGoods(Command[GoodsReserved]):
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseGoods(Command[None]):
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentTaken:
+    payment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakePayment(Command[PaymentTaken]):
+    order_id: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class RefundPayment(Command[None]):
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShipGoods(Command[None]):
+    order_id: str
+    payment_id: str
+
+
+# --- gateways: no state, at least once --------------------------------------------------------------
+
+
+class Warehouse(Gateway):
+    @ReserveGoods.handler
+    def reserve(self, command: ReserveGoods) -> GoodsReserved:
+        return GoodsReserved(f"r-{command.order_id}")
+
+    @ReleaseGoods.handler
+    def release(self, command: ReleaseGoods) -> None: ...
+
+
+class Bank(Gateway):
+    @TakePayment.handler
+    def take(self, command: TakePayment) -> PaymentTaken:
+        return PaymentTaken(f"p-{command.order_id}")
+
+    @RefundPayment.handler
+    def refund(self, command: RefundPayment) -> None: ...
+
+
+class Carrier(Gateway):
+    @ShipGoods.handler
+    def ship(self, command: ShipGoods) -> None: ...
+
+
+# --- contexts: each a row in a table of its own, exactly once ----------------------------------------
+
+
+def _one_table(name: str) -> Migrations:
+    migrations = Migrations(name)
+
+    @migrations()
+    def create(db: Database) -> None:
+        db.table(name).create({"order_id": str, "what": str}, pk="order_id")
+
+    return migrations
+
+
+class Inventory(Context):
+    migrations = _one_table("reservations")
+
+    @ReserveGoods.handler
+    def reserve(self, command: ReserveGoods) -> GoodsReserved:
+        self.db.execute("INSERT INTO reservations VALUES (?, ?)", (command.order_id, "reserved"))
+        return GoodsReserved(f"r-{command.order_id}")
+
+    @ReleaseGoods.handler
+    def release(self, command: ReleaseGoods) -> None:
+        self.db.execute("UPDATE reservations SET what = ? WHERE order_id = ?", ("released", command.order_id))
+
+
+class Payment(Context):
+    migrations = _one_table("payments")
+
+    @TakePayment.handler
+    def take(self, command: TakePayment) -> PaymentTaken:
+        self.db.execute("INSERT INTO payments VALUES (?, ?)", (command.order_id, str(command.amount)))
+        return PaymentTaken(f"p-{command.order_id}")
+
+    @RefundPayment.handler
+    def refund(self, command: RefundPayment) -> None:
+        self.db.execute("UPDATE payments SET what = ? WHERE order_id = ?", ("refunded", command.order_id))
+
+
+class Shipment(Context):
+    migrations = _one_table("shipments")
+
+    @ShipGoods.handler
+    def ship(self, command: ShipGoods) -> None:
+        self.db.execute("INSERT INTO shipments VALUES (?, ?)", (command.order_id, command.payment_id))
+
+
+class FulfilOrder(Saga[Order]):
+    """Reserve, be paid, ship."""
+
+    @step()
+    def reserve_goods(self) -> ReserveGoods:
+        return ReserveGoods(self.input.order_id)
+
+    @reserve_goods.compensation
+    def release_goods(self, reserved: GoodsReserved | None) -> ReleaseGoods:
+        return ReleaseGoods(self.input.order_id)
+
+    @step()
+    def take_payment(self) -> TakePayment:
+        return TakePayment(self.input.order_id, self.input.amount)
+
+    @take_payment.compensation
+    def refund_payment(self, taken: PaymentTaken | None) -> RefundPayment:
+        return RefundPayment(self.input.order_id)
+
+    @step()
+    def ship_goods(self) -> ShipGoods:
+        return ShipGoods(self.input.order_id, self.take_payment.payment_id)
+
+    flow = (
+        reserve_goods,
+        take_payment,
+        ship_goods,
+    )
+
+
+GATEWAYS = [Warehouse, Bank, Carrier]
+CONTEXTS = [Inventory, Payment, Shipment]
