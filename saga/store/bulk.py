@@ -16,16 +16,20 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-__all__ = ["MAYBE", "NOTHING", "Bulk", "flat"]
+__all__ = ["MAYBE", "NOTHING", "SMALL_SIZES", "Bulk", "flat"]
 
 NOTHING: Final = 0.5
 MAYBE: Final = f"nullif(?,{NOTHING})"
 """The placeholder of a column that may be NULL."""
 
-SIZES = (64, 8, 1)
-"""How many rows one statement takes. Larger than 64 gains nothing measurable; one statement of 8 replaces 8
-of 1.
+SIZES = (256, 64, 32, 16, 8, 4, 2, 1)
+"""How many rows one statement takes. Any number below 64 is written with six statements at most. What a row
+costs is the same from 32 rows on; the largest size is for what was said above. It takes 0.5 MB and 7 ms to
+prepare, once.
 """
+
+SMALL_SIZES = SIZES[1:]
+"""For statements that grow faster with their rows than an INSERT does."""
 
 
 def flat(rows: Sequence[tuple[Any, ...]]) -> list[Any]:

@@ -41,7 +41,7 @@ BUSY_TIMEOUT_MS = 5_000
 """How long to wait for another program's lock. Among our own connections nobody waits: one writes."""
 
 CACHED_STATEMENTS = 512
-"""Prepared statements kept per connection: ours are about 60, the rest is for user code."""
+"""Prepared statements kept per connection: ours are about 150 at most, the rest is for user code."""
 
 WAL_PAGES = 4_000
 """Pages in the WAL before a commit copies them into the file (16 MB): hot pages are then copied once, not

@@ -28,7 +28,7 @@ from saga.store.batch import (
     SagaRow,
     TimerRow,
 )
-from saga.store.bulk import MAYBE, NOTHING, Bulk, flat
+from saga.store.bulk import MAYBE, NOTHING, SMALL_SIZES, Bulk, flat
 from saga.store.connection import (
     WAL_LIMIT_BYTES,
     check_process,
@@ -126,19 +126,23 @@ _JOURNAL = Bulk(
     f"(?,?,?,{MAYBE},?,?,?)",
     flatten=_flat_journal,
 )
-_WAITS_OVER = Bulk("DELETE FROM waits WHERE", "(saga_no = ? AND path = ?)", between=" OR ")
+_WAITS_OVER = Bulk("DELETE FROM waits WHERE", "(saga_no = ? AND path = ?)", between=" OR ", sizes=SMALL_SIZES)
 _WAITS = Bulk(
     "INSERT INTO waits (saga_no, path, kind, type, key) VALUES",
     f"(?,?,?,?,{MAYBE})",
     "ON CONFLICT DO UPDATE SET kind = excluded.kind, type = excluded.type, key = excluded.key",
 )
-_TIMERS_OVER = Bulk("DELETE FROM timers WHERE", "(saga_no = ? AND name = ?)", between=" OR ")
+_TIMERS_OVER = Bulk(
+    "DELETE FROM timers WHERE", "(saga_no = ? AND name = ?)", between=" OR ", sizes=SMALL_SIZES
+)
 _TIMERS = Bulk(
     "INSERT INTO timers (saga_no, name, due_ms) VALUES",
     "(?,?,?)",
     "ON CONFLICT DO UPDATE SET due_ms = excluded.due_ms",
 )
-_INCIDENTS_OVER = Bulk("DELETE FROM open_incidents WHERE", "(saga_no = ? AND path = ?)", between=" OR ")
+_INCIDENTS_OVER = Bulk(
+    "DELETE FROM open_incidents WHERE", "(saga_no = ? AND path = ?)", between=" OR ", sizes=SMALL_SIZES
+)
 _INCIDENTS = Bulk(
     "INSERT INTO open_incidents (saga_no, path, kind, reason, since_ms) VALUES",
     "(?,?,?,?,?)",
