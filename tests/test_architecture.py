@@ -35,7 +35,10 @@ LOGS = {"logging", "structlog", "warnings"}
 EFFECTS = CLOCK | CHANCE | THREADS | FILES | OUTSIDE | LOGS
 BUILT_IN_EFFECTS = {"open", "print", "input"}
 
-STARTS_OR_SLEEPS = (THREADS - {"threading"}) | {"threading.Thread", "threading.Timer", "sched", "time.sleep"}
+EXECUTORS = {"concurrent.futures.ThreadPoolExecutor", "concurrent.futures.ProcessPoolExecutor"}
+STARTS_OR_SLEEPS = (
+    THREADS - {"threading", "concurrent"} | EXECUTORS | {"threading.Thread", "threading.Timer", "sched", "time.sleep"}
+)
 
 
 @dataclass(frozen=True)
@@ -50,18 +53,22 @@ class Layer:
 
 HOUSE = (
     Layer("errors", EFFECTS, pure=True),  # one error tree
+    Layer("seams", EFFECTS, pure=True),  # where a crash is tested; off, nothing
     Layer("messages", EFFECTS, pure=True),  # commands, events, refusals
     Layer("participants", EFFECTS, pure=True),  # what an author derives contexts and gateways from
     Layer("codec", EFFECTS, pure=True),  # values and JSON
     Layer("flow", EFFECTS, pure=True),  # the language and the graph
     Layer("machine", EFFECTS, pure=True),  # decide, evolve, pending
     Layer("store", owns={"sqlite3", "sqlite_utils"}),
+    Layer("history", EFFECTS, pure=True),  # a journal as a person reads it
+    Layer("verification"),  # is what is stored what was written?
     Layer("clock"),
     Layer("coordination", STARTS_OR_SLEEPS | CALENDAR | CHANCE),  # what coordinator and participants do
     Layer("actors", owns={"pykka"}),
     Layer("handle"),
     Layer("runtime"),
     Layer("cli", owns={"click", "rich"}),
+    Layer("__main__"),  # python -m saga
     Layer("__init__"),  # the promised names, from all of the above
 )
 
