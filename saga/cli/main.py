@@ -1,0 +1,279 @@
+"""`saga`: its commands and options, its exit codes, and what becomes of errors.
+
+Each command is imported when it is called, so that `--help` and completion answer at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from saga.cli.terminal import clean
+from saga.errors import SagaError, StoreNotFound, UnknownSaga
+
+__all__ = ["FOUND", "GONE", "INTERRUPTED", "NOT_FOUND", "OK", "STORE_FAILED", "USAGE", "main", "program"]
+
+OK = 0
+FOUND = 1
+USAGE = 2
+NOT_FOUND = 4
+STORE_FAILED = 70
+INTERRUPTED = 130
+GONE = 141
+
+EXIT_CODES = """\b
+Exit codes:
+    0   all is well
+    1   there are findings (verify), or something needs a person (doctor)
+    2   the command line is wrong
+    4   there is no such saga, or no store
+   70   the store cannot be used: damaged, not readable, of a newer version
+  130   interrupted
+  141   whoever read the output has gone, as `head` does
+"""
+
+STATUSES = ("RUNNING", "COMPENSATING", "COMPLETED", "COMPENSATED", "PARKED", "SUSPENDED")
+"""Those of `saga.machine.Status`, which would take a while to import."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Failure(click.ClickException):
+    """One line on stderr, and an exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.code = exit_code
+
+    def show(self, file: Any = None) -> None:
+        """Write the line."""
+        click.echo(f"saga: {clean(self.message)}", err=True)
+
+
+def _failure(error: Exception) -> Failure:
+    """Return what an error comes down to for somebody at a terminal."""
+    if isinstance(error, UnknownSaga | StoreNotFound):
+        return Failure(str(error), NOT_FOUND)
+    if isinstance(error, SagaError):
+        return Failure(str(error), STORE_FAILED)
+    name = getattr(error, "filename", None)
+    return Failure(
+        f"{name}: {error.strerror}" if isinstance(error, OSError) and name else str(error), STORE_FAILED
+    )
+
+
+class Program(click.Group):
+    """A group of commands whose errors are one line, and whose exit codes are those of `EXIT_CODES`."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> Any:
+        """Run, and exit with the code that the command returned."""
+        run: Callable[..., Any] = super().main
+        if not standalone_mode:
+            return run(*args, standalone_mode=False, **options)
+        _write_anything()
+        try:
+            code = run(*args, standalone_mode=False, **options)
+            sys.stdout.flush()
+        except click.Abort:
+            _exit(INTERRUPTED)
+        except click.ClickException as error:
+            error.show()
+            _exit(error.code if isinstance(error, Failure) else error.exit_code)
+        except BrokenPipeError:
+            _exit(GONE)
+        return _exit(code if isinstance(code, int) else OK)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            return GONE
+        except (SagaError, OSError) as error:
+            raise _failure(error) from error
+
+
+def _exit(code: int) -> NoReturn:
+    if code == GONE:  # or the interpreter would complain when it flushes what nobody reads
+        with contextlib.suppress(OSError, ValueError, io.UnsupportedOperation):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def _write_anything() -> None:
+    """Let characters that the terminal's encoding lacks be written as escapes, instead of raising."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+# --- the store ------------------------------------------------------------------------------------
+
+
+def _store_option(function: Function) -> Function:
+    return click.option("--store", metavar="DIR", help="Directory of the store; also before the command.")(
+        function
+    )
+
+
+def _json_option(function: Function) -> Function:
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON; see docs/cli.md for its schema."
+    )(function)
+
+
+def _directory(ctx: click.Context, store: str | None) -> str:
+    """Return the directory of the store that is meant."""
+    chosen: str | None = store or ctx.find_root().params.get("store")
+    if chosen is None:
+        if os.path.isfile("saga.db"):
+            return "."
+        raise Failure(
+            "no store here: name its directory with --store DIR or in SAGA_STORE, or go to where saga.db is",
+            NOT_FOUND,
+        )
+    if os.path.isfile(chosen):
+        directory, name = os.path.split(chosen)
+        hint = f": try --store {directory or '.'}" if name == "saga.db" else " that holds saga.db"
+        raise Failure(f"{chosen} is a file, and a store is a directory{hint}", NOT_FOUND)
+    return chosen
+
+
+def _tags(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    tags = {}
+    for value in values:
+        key, equals, wanted = value.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{value!r} has no '='; write --tag KEY=VALUE")
+        tags[key] = wanted
+    return tags
+
+
+def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from saga.cli.examination import versions
+
+        click.echo(f"saga {versions()['saga-actors'] or '(not installed)'}")
+        ctx.exit()
+
+
+# --- the commands ---------------------------------------------------------------------------------
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
+@click.option(
+    "--store",
+    metavar="DIR",
+    envvar="SAGA_STORE",
+    show_envvar=True,
+    help="Directory of the store. Default: where you are, if saga.db is there.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_version,
+    help="Say which version this is.",
+)
+def program(store: str | None) -> None:
+    """Look at the sagas of a store.
+
+    Works beside the program that runs them, and on what a dead one has left; needs none of its code and
+    changes nothing. Times are UTC.
+    """
+
+
+@program.command("list", epilog=EXIT_CODES)
+@click.option("--saga", metavar="NAME", help="Only sagas of this name.")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice(STATUSES, case_sensitive=False),
+    help="Only sagas of this status; may be repeated.",
+)
+@click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_tags,
+    help="Only with this tag; may be repeated.",
+)
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many, at most.")
+@click.option("--after", type=int, metavar="NO", help="Go on behind the saga of this number.")
+@_json_option
+@_store_option
+@click.pass_context
+def list_command(
+    ctx: click.Context,
+    saga: str | None,
+    statuses: tuple[str, ...],
+    tags: dict[str, str],
+    limit: int,
+    after: int | None,
+    as_json: bool,
+    store: str | None,
+) -> int:
+    """List sagas, the newest first.
+
+    Below them stands how many there are of each status.
+    """
+    from saga.cli.listing import Wanted, list_sagas
+
+    return list_sagas(_directory(ctx, store), Wanted(saga, statuses, tags, limit, after), as_json)
+
+
+@program.command("show", epilog=EXIT_CODES)
+@click.argument("saga_id", metavar="ID")
+@click.option("--full", is_flag=True, help="Show tracebacks, commands, answers and events as well.")
+@_json_option
+@_store_option
+@click.pass_context
+def show_command(ctx: click.Context, saga_id: str, full: bool, as_json: bool, store: str | None) -> int:
+    """Show one saga and its history.
+
+    Where it stands, what it waits for, and everything that has happened to it.
+    """
+    from saga.cli.showing import show_saga
+
+    return show_saga(_directory(ctx, store), saga_id, full, as_json)
+
+
+@program.command("verify", epilog=EXIT_CODES)
+@click.option("--quick", is_flag=True, help="Leave out SQLite's check of indexes, and sagas that have ended.")
+@_json_option
+@_store_option
+@click.pass_context
+def verify_command(ctx: click.Context, quick: bool, as_json: bool, store: str | None) -> int:
+    """Check that the store is whole.
+
+    Files are checked by SQLite, journals against their digests, files against each other. Every journal is
+    replayed and held against what is stored beside it, every answer in it against what its context remembers.
+    """
+    from saga.cli.verifying import verify
+
+    return verify(_directory(ctx, store), quick, as_json)
+
+
+@program.command("doctor", epilog=EXIT_CODES)
+@_json_option
+@_store_option
+@click.pass_context
+def doctor_command(ctx: click.Context, as_json: bool, store: str | None) -> int:
+    """Say how the store is, and what needs a person."""
+    from saga.cli.examining import doctor
+
+    return doctor(_directory(ctx, store), as_json)
+
+
+def main() -> None:
+    """Run the command line of this process, and exit."""
+    program()

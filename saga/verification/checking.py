@@ -1,0 +1,300 @@
+"""The store, piece by piece: definitions, sagas and what contexts remember of them, outboxes, positions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar
+
+import msgspec
+
+from saga.errors import CorruptStore, StoredDataError, StoreError
+from saga.flow.graph import Graph
+from saga.machine import Unfitting, command_id, pending
+from saga.store.context_store import InboxRow
+from saga.store.files import StoreFiles
+from saga.store.inspection import (
+    ContextReader,
+    StoredSaga,
+    events_there,
+    ids_between,
+    matching_events,
+    stored_sagas,
+    unknown_ids,
+)
+from saga.store.integrity import Finding
+from saga.store.reading import StoreReader
+from saga.store.saga_store import verified
+from saga.verification.replaying import Replay, Told, differences, replay_journal
+
+__all__ = ["Check", "Progress"]
+
+T = TypeVar("T")
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is looked at (`files`, `sagas`, `inboxes`), how many are done, and how many there are."""
+
+SAGAS_AT_ONCE = 200
+"""Sagas read, with their journals, in one moment of saga.db."""
+
+COMMANDS_AT_ONCE = 1_000
+"""Rows of an inbox read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Definition:
+    name: str
+    version: int
+    hash: str
+    graph: Graph | None
+    """None when it cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """An answer that was acknowledged, and not found at the first look."""
+
+    command_id: str
+    number: int
+    told: Told
+
+
+class _Moment:
+    """What is known while some sagas are looked at."""
+
+    def __init__(self, contexts: Iterable[ContextReader], saga_ids: list[str]) -> None:
+        """Look at the contexts, before saga.db is."""
+        self.floors: dict[str, int] = {}
+        self.inboxes: dict[str, dict[str, InboxRow]] = {}
+        """Context → what it remembers of the commands of these sagas."""
+        for context in contexts:
+            with context.moment():
+                self.floors[context.name] = context.floor()
+                self.inboxes[context.name] = context.answers_of(saga_ids)
+        self.numbers: dict[str, int] = {}
+        """Participant → the number that its next command gets."""
+        self.high_ms = 0
+        self.missing: dict[str, list[_Missing]] = {}
+        """By context, to be looked for again."""
+
+
+class Check:
+    """One look over a store. What is found is yielded; what cannot be read is a finding, too."""
+
+    def __init__(self, files: StoreFiles, reader: StoreReader, contexts: list[ContextReader]) -> None:
+        self._files, self._reader = files, reader
+        self._contexts = {context.name: context for context in contexts}
+        self._definitions: dict[int, _Definition] = {}
+
+    def _error(self, what: str) -> Finding:
+        return Finding("error", self._files.saga, what)
+
+    def _in(self, context: str, what: str) -> Finding:
+        return Finding("error", self._files.context(context), what)
+
+    # --- definitions ------------------------------------------------------------------------------
+
+    def definitions(self) -> Iterator[Finding]:
+        """Check that the stored graphs are what their hashes say."""
+        for row in self._reader.definitions():
+            name = f"the graph of {row.name} version {row.version}"
+            try:
+                graph = Graph.from_json(row.graph)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                self._definitions[row.no] = _Definition(row.name, row.version, row.hash, None)
+                yield self._error(f"{name} cannot be read: {error}")
+                continue
+            self._definitions[row.no] = _Definition(row.name, row.version, row.hash, graph)
+            if graph.digest() != row.hash:
+                yield self._error(f"{name} does not fit its hash")
+            elif (graph.name, graph.version) != (row.name, row.version):
+                yield self._error(f"{name} is that of {graph.name} version {graph.version}")
+
+    # --- sagas ------------------------------------------------------------------------------------
+
+    def sagas(self, progress: Progress, *, live_only: bool) -> Iterator[Finding]:
+        """Replay the sagas there are now, all of them or those that have not ended."""
+        newest = self._reader.overview(limit=1)
+        last = newest[0].no if newest else 0
+        for low in range(0, last, SAGAS_AT_ONCE):
+            high = min(low + SAGAS_AT_ONCE, last)
+            try:
+                ids = ids_between(self._reader, low, high, live_only=live_only)
+                if ids:
+                    yield from self._some(ids)
+            except (StoredDataError, StoreError) as error:
+                yield self._error(f"sagas with numbers from {low + 1} to {high} cannot be read: {error}")
+            progress("sagas", high, last)
+
+    def _some(self, ids: dict[int, str]) -> Iterator[Finding]:
+        reader = self._reader
+        moment = _Moment(self._contexts.values(), list(ids.values()))
+        found: list[Finding] = []  # not yielded inside the moment, which would last as long as somebody reads
+        with reader.moment():
+            sagas = stored_sagas(reader, ids)
+            moment.numbers = {
+                name: next_number for name, (_, next_number, *_) in reader.participants().items()
+            }
+            moment.high_ms = reader.store().high_ms
+            if any(stored.row.definition_no not in self._definitions for stored in sagas):
+                found += self.definitions()
+            for stored in sagas:
+                found += self._one(stored, moment)
+        yield from found
+        for name, missing in moment.missing.items():
+            yield from self._look_again(self._contexts[name], missing)
+
+    def _one(self, stored: StoredSaga, moment: _Moment) -> Iterator[Finding]:
+        name = f"saga {stored.row.id!r}"
+        try:
+            verified(self._files.saga, stored.journal)
+        except CorruptStore:
+            return  # the check of the chains has told; what follows from a damaged journal says nothing
+        if not stored.journal:
+            return  # the same
+        if any(row.records is None for row in stored.journal):
+            if stored.row.ended_ms is None:
+                yield self._error(f"{name}: it has not ended, and a part of its journal was erased")
+            return
+        try:
+            replayed = replay_journal(stored)
+        except Unfitting as error:
+            yield self._error(f"{name}: its journal makes no sense: {error}")
+            return
+        for what in differences(stored, replayed):
+            yield self._error(f"{name}: {what}")
+        for what in self._surroundings(stored, replayed, moment):
+            yield self._error(f"{name}: {what}")
+        yield from self._acknowledged(stored, replayed, moment)
+        yield from self._remembered(stored, replayed, moment)
+
+    def _surroundings(self, stored: StoredSaga, replayed: Replay, moment: _Moment) -> Iterator[str]:
+        """Hold a saga against its definition, time, the numbers that were given, and the event log."""
+        row, state = stored.row, replayed.state
+        pinned = self._definitions[row.definition_no]
+        if (pinned.name, pinned.version, pinned.hash) != (state.saga, state.version, state.graph):
+            what = f"its definition is {pinned.name} version {pinned.version} ({pinned.hash})"
+            yield f"{what}, by its journal {state.saga} version {state.version} ({state.graph})"
+        elif pinned.graph is not None:
+            for path, visit in state.visits.items():
+                if visit.element not in pinned.graph.nodes:
+                    yield f"it is at {path!r}, and its graph has no {visit.element!r}"
+        times = [each.at_ms for each in stored.journal]
+        if times != sorted(times) or times[-1] > moment.high_ms:
+            yield "time goes back in its journal, or is later than any the store knows"
+        for path, (to, number) in replayed.sent.items():
+            if number >= moment.numbers.get(to, 0):
+                yield f"{path!r} was sent to {to!r} under number {number}, which was never given"
+        for path, (type_, key) in pending(state).waits.items():
+            events = matching_events(self._reader, type_, key, row.first_event_no)
+            there = [event for event in events if event not in state.used_events]
+            if there:
+                yield f"{path!r} waits for {type_} of {key!r}, and event {there[0]!r} is there"
+
+    def _acknowledged(self, stored: StoredSaga, replayed: Replay, moment: _Moment) -> Iterator[Finding]:
+        """Hold what a journal says that contexts have said against what they remember."""
+        for path, told in replayed.told.items():
+            to, number = replayed.sent.get(path, ("", 0))
+            if to in moment.inboxes:
+                id_ = command_id(stored.row.id, path)
+                row = moment.inboxes[to].get(id_)
+                if row is not None:
+                    yield from self._compare(to, row, told)
+                elif number >= moment.floors[to]:
+                    moment.missing.setdefault(to, []).append(_Missing(id_, number, told))
+
+    def _remembered(self, stored: StoredSaga, replayed: Replay, moment: _Moment) -> Iterator[Finding]:
+        """Hold what contexts remember, and what they would refuse, against the commands of a saga."""
+        saga_id, sent = stored.row.id, replayed.sent
+        for name, rows in moment.inboxes.items():
+            for row in rows.values():
+                of, _, path = row.command_id.rpartition(":")
+                if of == saga_id and sent.get(path) != (name, row.number):
+                    yield self._in(name, f"has answered {row.command_id!r}, which was never sent to it")
+        for path, visit in replayed.state.visits.items():
+            to, number = sent.get(path, ("", 0))
+            if visit.sent is not None and number < moment.floors.get(to, 0):
+                what = f"would refuse {command_id(saga_id, path)!r}, number {number}, which is open"
+                yield self._in(to, f"{what}: its floor is {moment.floors[to]}")
+
+    def _compare(self, name: str, row: InboxRow, told: Told) -> Iterator[Finding]:
+        id_ = repr(row.command_id)
+        if row.outcome not in told.outcomes:
+            yield self._in(name, f"remembers {id_} as {row.outcome}, saga.db as {' or '.join(told.outcomes)}")
+        elif told.answer is not None and row.answer != told.answer:
+            yield self._in(name, f"remembers another answer to {id_} than saga.db")
+        elif told.code is not None and row.code != told.code:
+            yield self._in(name, f"has refused {id_} with code {row.code!r}, by saga.db {told.code!r}")
+
+    def _look_again(self, context: ContextReader, missing: list[_Missing]) -> Iterator[Finding]:
+        """Look again, now after saga.db: what was acknowledged there must be here, or below the floor."""
+        rows: dict[str, InboxRow] = {}
+        with context.moment():
+            floor = context.floor()
+            for some in _chunks([each.command_id for each in missing], COMMANDS_AT_ONCE):
+                rows |= context.answers(some)
+        for each in missing:
+            row = rows.get(each.command_id)
+            if row is not None:
+                yield from self._compare(context.name, row, each.told)
+            elif each.number >= floor:
+                what = f"does not remember {each.command_id!r} (number {each.number}), whose answer"
+                yield self._in(context.name, f"{what} saga.db has acknowledged")
+
+    # --- contexts ---------------------------------------------------------------------------------
+
+    def outboxes_and_positions(self) -> Iterator[Finding]:
+        """Check that no event was forgotten before it was in the log, and that nobody read beyond its end."""
+        for name, context in self._contexts.items():
+            try:
+                for what in (*self._outbox(context), *self._positions(context)):
+                    yield self._in(name, what)
+            except (StoredDataError, StoreError) as error:
+                yield self._in(name, str(error))
+
+    def _outbox(self, context: ContextReader) -> Iterator[str]:
+        with context.moment():
+            last, span = context.outbox_no(), context.outbox()
+        relayed = self._reader.participants()[context.name][3]
+        first = last + 1 if span.first is None else span.first
+        if span.size != last - first + 1 or span.last not in (None, last):
+            yield f"its outbox has {span.size} of the events from {first} to {last}"
+        elif first - 1 > relayed:
+            yield f"has forgotten the events from {relayed + 1} to {first - 1}, which are not in the log"
+
+    def _positions(self, context: ContextReader) -> Iterator[str]:
+        positions, retries = context.positions(), context.retries()
+        last = self._reader.store().event_no
+        for event_type, position in positions.items():
+            if position > last:
+                yield f"has read {event_type} up to event {position}, the last of the log is {last}"
+        gone = {row.event_no for row in retries}
+        for some in _chunks(sorted(gone), COMMANDS_AT_ONCE):
+            gone -= events_there(self._reader, some)
+        if gone:  # settled meanwhile, and forgotten, perhaps
+            gone &= {row.event_no for row in context.retries()}
+        for no in sorted(gone):
+            yield f"is to try event {no} again, which is not in the log"
+
+    def unknown_commands(self, progress: Progress) -> Iterator[Finding]:
+        """Look for rows of inboxes whose saga is not there at all."""
+        for done, (name, context) in enumerate(self._contexts.items()):
+            progress("inboxes", done, len(self._contexts))
+            after = ""
+            try:
+                while rows := context.commands(after, COMMANDS_AT_ONCE):
+                    after = rows[-1][0]
+                    sagas = {id_: id_.rpartition(":")[0] for id_, _ in rows}
+                    unknown = unknown_ids(self._reader, sagas.values())
+                    for id_, saga_id in sagas.items():
+                        if saga_id in unknown:
+                            yield self._in(name, f"has answered {id_!r}, and saga.db has no such saga")
+            except (StoredDataError, StoreError) as error:
+                yield self._in(name, str(error))
+
+
+def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while some := list(islice(iterator, size)):
+        yield some
