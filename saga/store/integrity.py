@@ -18,8 +18,8 @@ from saga.errors import CorruptStore, SagaError
 from saga.store.batch import JournalRow
 from saga.store.connection import open_reader, translated
 from saga.store.files import StoreFiles
+from saga.store.queries import JOURNAL_COLUMNS, verified
 from saga.store.reading import StoreReader
-from saga.store.saga_store import JOURNAL_COLUMNS, verified
 from saga.store.schema import CONTEXT
 
 __all__ = [

@@ -31,7 +31,8 @@ from saga.store.connection import open_reader, translated
 from saga.store.context_store import FILE_COLUMNS, RETRY_COLUMNS, RetryRow
 from saga.store.errors import NotAStore
 from saga.store.files import MEMORY, StoreFiles
-from saga.store.saga_store import EVENT_COLUMNS, JOURNAL_COLUMNS, SAGA_COLUMNS, STORE_COLUMNS
+from saga.store.queries import EVENT_COLUMNS, JOURNAL_COLUMNS, SAGA_COLUMNS
+from saga.store.saga_store import STORE_COLUMNS
 from saga.store.schema import CONTEXT, SAGA
 
 __all__ = ["ContextFacts", "OverviewRow", "StoreFacts", "StoreReader"]

@@ -1,0 +1,149 @@
+"""The statements that write a `Batch` to saga.db, in the order in which the rows of one part may refer to
+another's.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from saga.store.batch import Definition, JournalTuple, NewEvent, NewSaga
+from saga.store.bulk import MAYBE, NOTHING, SMALL_SIZES, Bulk, flat
+
+__all__ = ["PARTS", "Execute"]
+
+Execute: TypeAlias = Callable[..., sqlite3.Cursor]
+
+
+# --- rows of sagas, and others that are only ever added ---
+
+
+def _flat_definitions(rows: Sequence[Definition]) -> list[Any]:
+    return [value for row in rows for value in (*row[:4], row[4].decode(), row[5])]
+
+
+def _flat_sagas(rows: Sequence[NewSaga]) -> list[Any]:
+    values: list[Any] = []
+    for row in rows:
+        ended, causation = row[6], row[10]
+        values += row[:6]
+        values += (NOTHING if ended is None else ended, row[7], bytearray(row[8]), row[9])
+        values += (NOTHING if causation is None else causation, row[11])
+    return values
+
+
+def _flat_journal(rows: Sequence[JournalTuple]) -> list[Any]:
+    values: list[Any] = []
+    for saga_no, seq, at_ms, cause, encoding, records, digest in rows:
+        if cause is None:
+            values += (saga_no, seq, at_ms, NOTHING, encoding, records.decode(), bytearray(digest))
+        else:
+            values += (saga_no, seq, at_ms, cause, encoding, records.decode(), bytearray(digest))
+    return values
+
+
+def _flat_events(rows: Sequence[NewEvent]) -> list[Any]:
+    return flat([(*row[:4], row[4].decode(), *row[5:]) for row in rows])
+
+
+_DEFINITIONS = Bulk(
+    "INSERT INTO definitions (no, name, version, hash, graph, first_used_ms) VALUES",
+    "(?,?,?,?,?,?)",
+    flatten=_flat_definitions,
+    sizes=(1,),
+)
+_SAGAS = Bulk(
+    "INSERT INTO sagas (no, id, definition_no, status, busy, started_ms, ended_ms, input_type, input_digest,"
+    " correlation, causation, first_event_no) VALUES",
+    f"(?,?,?,?,?,?,{MAYBE},?,?,?,{MAYBE},?)",
+    flatten=_flat_sagas,
+)
+_JOURNAL = Bulk(
+    "INSERT INTO journal (saga_no, seq, at_ms, cause, encoding, records, digest) VALUES",
+    f"(?,?,?,{MAYBE},?,?,?)",
+    flatten=_flat_journal,
+)
+_TAGS = Bulk("INSERT INTO tags (saga_no, key, value) VALUES", "(?,?,?)")
+_EVENTS = Bulk(
+    "INSERT INTO events (no, id, type, key, payload, at_ms, source, correlation, causation) VALUES",
+    f"(?,?,?,{MAYBE},?,?,?,?,{MAYBE})",
+    flatten=_flat_events,
+)
+
+
+# --- rows that change ---
+
+
+class _Updates:
+    """Rows by their key, each with all columns that may change."""
+
+    def __init__(self, statement: Bulk) -> None:
+        self._statement = statement
+
+    def run(self, execute: Execute, rows: Mapping[Any, tuple[Any, ...]]) -> None:
+        self._statement.run(execute, [(key, *row) for key, row in rows.items()])
+
+
+class _Settings:
+    """Rows by (saga_no, name), or None where there shall be no row."""
+
+    def __init__(self, table: str, name: str, columns: Sequence[str], values: str) -> None:
+        self._over = Bulk(
+            f"DELETE FROM {table} WHERE", f"(saga_no = ? AND {name} = ?)", between=" OR ", sizes=SMALL_SIZES
+        )
+        self._set = Bulk(
+            f"INSERT INTO {table} (saga_no, {name}, {', '.join(columns)}) VALUES",
+            values,
+            f"ON CONFLICT DO UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in columns)}",
+        )
+
+    def run(self, execute: Execute, rows: Mapping[tuple[int, str], tuple[Any, ...] | None]) -> None:
+        self._over.run(execute, [key for key, row in rows.items() if row is None])
+        self._set.run(execute, [(*key, *row) for key, row in rows.items() if row is not None])
+
+
+class _Timers(_Settings):
+    """The same for rows of one column, which need no tuple."""
+
+    def run(self, execute: Execute, rows: Mapping[tuple[int, str], int | None]) -> None:  # type: ignore[override]
+        self._over.run(execute, [key for key, due in rows.items() if due is None])
+        self._set.run(execute, [(*key, due) for key, due in rows.items() if due is not None])
+
+
+_SAGA_UPDATES = _Updates(
+    Bulk(
+        "UPDATE sagas SET status = v.column2, busy = v.column3, ended_ms = v.column4,"
+        " refusal_code = v.column5, refusal_reason = v.column6 FROM (VALUES",
+        f"(?,?,?,{MAYBE},{MAYBE},{MAYBE})",
+        ") AS v WHERE sagas.no = v.column1",
+    )
+)
+_PARTICIPANTS = _Updates(
+    Bulk(
+        "INSERT INTO participants (name, kind, next_number, commit_no, outbox_no) VALUES",
+        "(?,?,?,?,?)",
+        "ON CONFLICT DO UPDATE SET kind = excluded.kind, next_number = excluded.next_number,"
+        " commit_no = excluded.commit_no, outbox_no = excluded.outbox_no",
+        sizes=(8, 1),
+    )
+)
+_WAITS = _Settings("waits", "path", ("kind", "type", "key"), f"(?,?,?,?,{MAYBE})")
+_TIMERS = _Timers("timers", "name", ("due_ms",), "(?,?,?)")
+_INCIDENTS = _Settings("open_incidents", "path", ("kind", "reason", "since_ms"), "(?,?,?,?,?)")
+
+PARTS: tuple[tuple[str, Callable[[Execute, Any], None]], ...] = (
+    ("definitions", _DEFINITIONS.run),
+    ("new_sagas", _SAGAS.run),
+    ("journal", _JOURNAL.run),
+    ("saga_updates", _SAGA_UPDATES.run),
+    ("tags", _TAGS.run),
+    ("waits", _WAITS.run),
+    ("timers", _TIMERS.run),
+    ("incidents", _INCIDENTS.run),
+    ("events", _EVENTS.run),
+    ("participants", _PARTICIPANTS.run),
+)
+"""Attribute of a `Batch`, and what writes its rows: `write(execute, rows)`, which lets errors of sqlite3
+pass.
+"""
