@@ -26,14 +26,8 @@ from saga.store.batch import (
     TimerRow,
     WaitRow,
 )
-from saga.store.context_store import (
-    ContextChanges,
-    ContextStore,
-    InboxRow,
-    OutboxRow,
-    RetryRow,
-    StoreState,
-)
+from saga.store.context_rows import ContextChanges, InboxRow, OutboxRow, RetryRow, StoreState
+from saga.store.context_store import ContextStore
 from saga.store.digest import FIRST, chain
 from saga.store.errors import (
     CannotOpen,

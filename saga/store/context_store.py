@@ -24,13 +24,12 @@ import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
 from saga.errors import DataLossDetected, SagaError, StoreFailed
 from saga.store.authorizer import Guard
-from saga.store.bulk import MAYBE, Bulk, flat
 from saga.store.connection import (
     WAL_LIMIT_BYTES,
     check_process,
@@ -41,6 +40,17 @@ from saga.store.connection import (
     translated,
     wal_size,
 )
+from saga.store.context_rows import (
+    FILE_COLUMNS,
+    OUTBOX_COLUMNS,
+    RETRY_COLUMNS,
+    ContextChanges,
+    InboxRow,
+    OutboxRow,
+    RetryRow,
+    StoreState,
+)
+from saga.store.context_writing import Statements
 from saga.store.errors import TransactionLost
 from saga.store.files import MEMORY, StoreFiles
 from saga.store.schema import CONTEXT
@@ -50,174 +60,19 @@ if TYPE_CHECKING:
     from sqlite_utils.migrations import Migrations
 
 __all__ = [
+    "FILE_COLUMNS",
+    "RETRY_COLUMNS",
     "ContextChanges",
     "ContextStore",
     "InboxRow",
-    "InboxTuple",
     "OutboxRow",
-    "OutboxTuple",
     "RetryRow",
     "StoreState",
 ]
 
-InboxTuple: TypeAlias = tuple[str, "int | None", str, "bytes | None", "str | None", "str | None", int]
-"""command_id, number (None: sent by the application), outcome ('done', 'refused' or 'tombstone'), answer
-(JSON), code, reason, at_ms. A refusal has a code, nothing else has; only what is done has an answer.
-"""
-
-OutboxTuple: TypeAlias = tuple[str, str, "str | None", bytes, int, str, "str | None"]
-"""event_id, type, key, payload (JSON), at_ms, correlation, causation. The store gives them their numbers."""
-
-RetryTuple: TypeAlias = tuple[int, "int | None", str]
-"""attempt (how many have failed), due_ms (None: set aside), reason."""
-
-
-class StoreState(NamedTuple):
-    """What saga.db says to a context at its opening; see `SagaStore`."""
-
-    store_id: str
-    epoch: int
-    commit_no: int
-    """Of saga.db, now."""
-    acknowledged: int
-    """The commit number of this context that saga.db has heard of, 0: none."""
-    outbox_no: int
-    """The number in this context's outbox up to which events are in the event log."""
-
-
-class InboxRow(NamedTuple):
-    """How a command ended; `answer` is JSON."""
-
-    command_id: str
-    number: int | None
-    outcome: str
-    answer: bytes | None
-    code: str | None
-    reason: str | None
-    at_ms: int
-
-
-class OutboxRow(NamedTuple):
-    """An event that was published here; `payload` is JSON."""
-
-    no: int
-    event_id: str
-    type: str
-    key: str | None
-    payload: bytes
-    at_ms: int
-    correlation: str
-    causation: str | None
-
-
-class RetryRow(NamedTuple):
-    """An event that a listener of this context has failed on `attempt` times; due_ms is None when it is set
-    aside.
-    """
-
-    event_no: int
-    event_type: str
-    attempt: int
-    due_ms: int | None
-    reason: str
-
-
-class ContextChanges:
-    """What one commit of a context writes, beside what user code wrote."""
-
-    __slots__ = ("coordinator_commit_no", "floor", "inbox", "outbox", "positions", "relayed_no", "retries")
-
-    def __init__(self) -> None:
-        self.inbox: list[InboxTuple] = []
-        self.outbox: list[OutboxTuple] = []
-        self.positions: dict[str, int] = {}
-        """event type → number of the last event in the log that was taken."""
-        self.retries: dict[tuple[int, str], RetryTuple | None] = {}
-        """(event_no, event_type) → the retry, or None when it is settled."""
-        self.floor = 0
-        """No command with a lower number is open; 0: as before."""
-        self.coordinator_commit_no = 0
-        """The highest commit number of saga.db that was heard of; 0: as before."""
-        self.relayed_no = 0
-        """Outbox rows up to this number are in the event log and can be forgotten; 0: none."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing that needs a commit. `floor` and `coordinator_commit_no` alone do not."""
-        return not (self.inbox or self.outbox or self.positions or self.retries or self.relayed_no)
-
-
-FILE_COLUMNS = "store_id, name, epoch, commit_no, coordinator_commit_no, floor, outbox_no"
-OUTBOX_COLUMNS = "no, event_id, type, key, payload, at_ms, correlation, causation"
-RETRY_COLUMNS = "event_no, event_type, attempt, due_ms, reason"
-
 IDS_AT_ONCE = 500
 PRUNED_AT_ONCE = 5_000
 COMMITS_BETWEEN_WAL_CHECKS = 256
-
-
-def _flat_inbox(rows: Sequence[InboxTuple]) -> list[Any]:
-    return flat([(*row[:3], None if row[3] is None else row[3].decode(), *row[4:]) for row in rows])
-
-
-def _flat_outbox(rows: Sequence[tuple[Any, ...]]) -> list[Any]:
-    return flat([(*row[:4], row[4].decode(), *row[5:]) for row in rows])
-
-
-class _Statements:
-    """Our writing statements, with the token of one connection."""
-
-    def __init__(self, guard: Guard) -> None:
-        mark = guard.mark
-        self.begin = mark("BEGIN IMMEDIATE")
-        self.commit = mark("COMMIT")
-        self.rollback = mark("ROLLBACK")
-        self.savepoint = mark("SAVEPOINT _saga_command")
-        self.undo = mark("ROLLBACK TO _saga_command")
-        self.release = mark("RELEASE _saga_command")
-        self.inbox = Bulk(
-            "INSERT INTO _saga_inbox (command_id, number, outcome, answer, code, reason, at_ms) VALUES",
-            f"(?,{MAYBE},?,{MAYBE},{MAYBE},{MAYBE},?)",
-            mark(""),
-            flatten=_flat_inbox,
-        )
-        self.outbox = Bulk(
-            f"INSERT INTO _saga_outbox ({OUTBOX_COLUMNS}) VALUES",
-            f"(?,?,?,{MAYBE},?,?,?,{MAYBE})",
-            mark(""),
-            flatten=_flat_outbox,
-        )
-        self.positions = Bulk(
-            "INSERT INTO _saga_positions (event_type, position) VALUES",
-            "(?,?)",
-            mark("ON CONFLICT DO UPDATE SET position = excluded.position"),
-            sizes=(8, 1),
-        )
-        self.retries_over = Bulk(
-            "DELETE FROM _saga_retries WHERE",
-            "(event_no = ? AND event_type = ?)",
-            mark(""),
-            between=" OR ",
-            sizes=(8, 1),
-        )
-        self.retries = Bulk(
-            f"INSERT INTO _saga_retries ({RETRY_COLUMNS}) VALUES",
-            f"(?,?,?,{MAYBE},?)",
-            mark(
-                "ON CONFLICT DO UPDATE SET attempt = excluded.attempt, due_ms = excluded.due_ms,"
-                " reason = excluded.reason"
-            ),
-            sizes=(8, 1),
-        )
-        self.forget = mark("DELETE FROM _saga_outbox WHERE no <= ?")
-        self.prune = mark(
-            "DELETE FROM _saga_inbox WHERE command_id IN"
-            " (SELECT command_id FROM _saga_inbox WHERE number < ? ORDER BY number LIMIT ?)"
-        )
-        self.file = mark(
-            "UPDATE _saga_file SET commit_no = ?, coordinator_commit_no = max(coordinator_commit_no, ?),"
-            " floor = max(floor, ?), outbox_no = ?"
-        )
 
 
 class ContextStore:
@@ -238,7 +93,7 @@ class ContextStore:
         self._execute = connection.cursor().execute  # one cursor, since making one costs 0.3 µs
         self._guard = Guard(connection)
         self._guard.install()
-        self._statements = _Statements(self._guard)
+        self._statements = Statements(self._guard)
         self._pid = os.getpid()
         self._commits_to_wal_check = COMMITS_BETWEEN_WAL_CHECKS
         self.path, self.name = path, name

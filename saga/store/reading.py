@@ -28,7 +28,7 @@ from saga.store.batch import (
     WaitRow,
 )
 from saga.store.connection import open_reader, translated
-from saga.store.context_store import FILE_COLUMNS, RETRY_COLUMNS, RetryRow
+from saga.store.context_rows import FILE_COLUMNS, RETRY_COLUMNS, RetryRow
 from saga.store.errors import NotAStore
 from saga.store.files import MEMORY, StoreFiles
 from saga.store.queries import EVENT_COLUMNS, JOURNAL_COLUMNS, SAGA_COLUMNS

@@ -1,0 +1,78 @@
+"""The statements that write to the engine's tables in the file of a context. Each carries the token of its
+guard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from saga.store.authorizer import Guard
+from saga.store.bulk import MAYBE, Bulk, flat
+from saga.store.context_rows import OUTBOX_COLUMNS, RETRY_COLUMNS, InboxTuple
+
+__all__ = ["Statements"]
+
+
+def _flat_inbox(rows: Sequence[InboxTuple]) -> list[Any]:
+    return flat([(*row[:3], None if row[3] is None else row[3].decode(), *row[4:]) for row in rows])
+
+
+def _flat_outbox(rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+    return flat([(*row[:4], row[4].decode(), *row[5:]) for row in rows])
+
+
+class Statements:
+    """Our writing statements, with the token of one connection."""
+
+    def __init__(self, guard: Guard) -> None:
+        mark = guard.mark
+        self.begin = mark("BEGIN IMMEDIATE")
+        self.commit = mark("COMMIT")
+        self.rollback = mark("ROLLBACK")
+        self.savepoint = mark("SAVEPOINT _saga_command")
+        self.undo = mark("ROLLBACK TO _saga_command")
+        self.release = mark("RELEASE _saga_command")
+        self.inbox = Bulk(
+            "INSERT INTO _saga_inbox (command_id, number, outcome, answer, code, reason, at_ms) VALUES",
+            f"(?,{MAYBE},?,{MAYBE},{MAYBE},{MAYBE},?)",
+            mark(""),
+            flatten=_flat_inbox,
+        )
+        self.outbox = Bulk(
+            f"INSERT INTO _saga_outbox ({OUTBOX_COLUMNS}) VALUES",
+            f"(?,?,?,{MAYBE},?,?,?,{MAYBE})",
+            mark(""),
+            flatten=_flat_outbox,
+        )
+        self.positions = Bulk(
+            "INSERT INTO _saga_positions (event_type, position) VALUES",
+            "(?,?)",
+            mark("ON CONFLICT DO UPDATE SET position = excluded.position"),
+            sizes=(8, 1),
+        )
+        self.retries_over = Bulk(
+            "DELETE FROM _saga_retries WHERE",
+            "(event_no = ? AND event_type = ?)",
+            mark(""),
+            between=" OR ",
+            sizes=(8, 1),
+        )
+        self.retries = Bulk(
+            f"INSERT INTO _saga_retries ({RETRY_COLUMNS}) VALUES",
+            f"(?,?,?,{MAYBE},?)",
+            mark(
+                "ON CONFLICT DO UPDATE SET attempt = excluded.attempt, due_ms = excluded.due_ms,"
+                " reason = excluded.reason"
+            ),
+            sizes=(8, 1),
+        )
+        self.forget = mark("DELETE FROM _saga_outbox WHERE no <= ?")
+        self.prune = mark(
+            "DELETE FROM _saga_inbox WHERE command_id IN"
+            " (SELECT command_id FROM _saga_inbox WHERE number < ? ORDER BY number LIMIT ?)"
+        )
+        self.file = mark(
+            "UPDATE _saga_file SET commit_no = ?, coordinator_commit_no = max(coordinator_commit_no, ?),"
+            " floor = max(floor, ?), outbox_no = ?"
+        )
