@@ -99,6 +99,8 @@ class ContextDriver:
         self._positions: dict[str, int] = {}
         self._retries = {(row.event_no, row.event_type): row for row in store.retries()}
         self._pruned_to = store.floor
+        self._outbox_told = False
+        """Whether the coordinator was told what an earlier life of this context has left in the outbox."""
         self._take: dict[type, Callable[[Any], None]] = {
             Deliver: self._deliver,
             Inquire: self._inquire,
@@ -191,11 +193,7 @@ class ContextDriver:
     def _report(self) -> None:
         """Everything is on disk: let the answers and events leave, in one envelope."""
         changes, store = self._changes, self._store
-        first = store.outbox_no - len(changes.outbox) + 1
-        events = [
-            Published(first + i, id, type, key, Raw(data), at, correlation, causation or "")
-            for i, (id, type, key, data, at, correlation, causation) in enumerate(changes.outbox)
-        ]
+        events = self._new_events() if changes.outbox else []
         if self._answers or events or self._read_to:
             self._coordinator.post(
                 Answers(store.name, self._answers, events, store.commit_no, self._read_to, self._needs_from())
@@ -211,6 +209,26 @@ class ContextDriver:
         if changes.positions:
             self._positions.update(changes.positions)
         seam("context.after-answer")
+
+    def _new_events(self) -> list[Published]:
+        """Return the events of this transaction; in the first one, behind those that an earlier life has left.
+
+        The coordinator takes the outbox by number: told a later one first, it would think that it has the others.
+        """
+        if not self._outbox_told:
+            return self._outbox()
+        outbox = self._changes.outbox
+        first = self._store.outbox_no - len(outbox) + 1
+        return [
+            Published(first + i, id, type, key, Raw(data), at, correlation, causation or "")
+            for i, (id, type, key, data, at, correlation, causation) in enumerate(outbox)
+        ]
+
+    def _outbox(self) -> list[Published]:
+        """Return everything in the outbox."""
+        self._outbox_told = True
+        rows = self._store.outbox_after(0)
+        return [Published(*row[:4], Raw(row.payload), *row[5:7], row.causation or "") for row in rows]
 
     def _lost(self, message: object, error: Exception) -> None:
         """A message whose transaction cannot be committed, all by itself: a failed attempt."""
@@ -338,7 +356,7 @@ class ContextDriver:
             known = stored.get(command_id)
             if known is not None and known.outcome != "tombstone":
                 self._answers.append(_stored(saga_no, path, known, ""))
-        events = [Published(*row[:4], Raw(row.payload), *row[5:7], row.causation or "") for row in self._store.outbox_after(0)]
+        events = self._outbox()
         self._coordinator.post(Answers(self._store.name, self._answers, events, self._store.commit_no, 0))
         self._answers = []
         self._after.append(lambda: self._coordinator.post(Recalled(self._store.name)))
