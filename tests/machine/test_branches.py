@@ -26,8 +26,9 @@ def test_a_choice_without_otherwise_just_goes_on() -> None:
 
 
 def test_a_choice_is_journaled() -> None:
-    saga = scenario(choice((("large", ()),)), holds={"large": True})
-    assert r.Chosen("choice-1", "", "large") in saga.last
+    for holds, case in ((True, "large"), (False, "otherwise")):
+        saga = scenario(choice((("large", ()),)), holds={"large": holds})
+        assert r.Chosen("choice-1", "", case) in saga.last
 
 
 def test_a_refuse_turns_the_saga_back_with_its_code() -> None:

@@ -92,6 +92,19 @@ def test_behind_a_pivot_a_step_out_of_time_that_was_not_done_is_parked() -> None
     assert saga.path("ship") == "ship.2"
 
 
+def test_behind_a_pivot_a_refusal_is_retried_with_another_id_whatever_came_before_it() -> None:
+    saga = behind_a_pivot(step("ship", to="gateway", attempts=2)).fail("ship", unknown=True).at(100)
+    saga.refuse("ship").parked(ship="refused").retry()
+    assert saga.path("ship") == "ship.2"
+
+
+def test_a_command_that_the_inquiry_has_made_void_is_retried_with_another_id() -> None:
+    """Such a flow is a definition error, its pivot stands in a parallel; the machine is safe all the same."""
+    saga = scenario(parallel(step("a"), step("pay", pivot=True))).fail("a").answer("pay")
+    saga.resolve("a", "not-done").parked(a="failed").retry().sends("a")
+    assert saga.path("a") == "a.2"
+
+
 def test_behind_a_pivot_a_caught_timeout_undoes_what_was_done_too_late() -> None:
     saga = behind_a_pivot(scope(step("ship", undo="fetch", timeout=100), catch={"timeout": step("store")}))
     saga.at(100).resolve("ship", "done").sends("fetch").answer("fetch").sends("store")

@@ -1,0 +1,224 @@
+"""Small flows, and all that can happen to them: any order, any number of copies, every timer at any moment.
+
+A breadth-first search over the states of the machine and of a world of contexts (RELIABILITY, section 5.1).
+A message that was sent may arrive at any time, any number of times, until a crash loses it; a command may be
+carried out, refused, or fail; the saga may be cancelled at any moment. Whenever it is over, what was done must
+be what its journal says, then and for ever after.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+
+import msgspec
+import pytest
+
+from saga.flow.graph import Graph
+from saga.machine import (
+    Record,
+    State,
+    Stimulus,
+    decide,
+    decode_records,
+    encode_records,
+    pending,
+    replay,
+)
+from saga.machine import records as r
+from saga.machine import stimuli as s
+
+from .graphs import Blocks, again, end, graph, parallel, scope, step
+from .invariants import Violation, check_journal, check_state, hold
+from .scenario import Author, raw
+
+NULL = raw(None)
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything, as a value. Messages are (kind, path, id of what it undoes)."""
+
+    mail: frozenset[tuple[str, str, str]] = frozenset()
+    replies: frozenset[tuple[str, str]] = frozenset()
+    inbox: frozenset[tuple[str, str]] = frozenset()
+    did: tuple[str, ...] = ()
+    """Paths of commands and of compensations that were carried out, sorted."""
+    crashes: int = 1
+    cancels: int = 1
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched, and which protections are on."""
+
+    graph: Graph
+    tombstones: bool = True
+    dedupe: bool = True
+
+    def states(self, world: World, limit: int = 100_000) -> int:
+        """Visit every state that can be reached; return how many there are. Raises Violation."""
+        found: set[tuple[bytes, World]] = set()
+        waiting: deque[tuple[tuple[bytes, ...], World]] = deque()
+
+        def reach(rows: tuple[bytes, ...], world: World) -> None:
+            state = _replay(rows)
+            state.ignored = 0
+            key = (msgspec.json.encode(state), world)
+            if key not in found:
+                found.add(key)
+                self.check(rows, state, world)
+                waiting.append((rows, world))
+
+        reach(*self.happen((), world, s.Start("t", "Trip/1", NULL, "t")))
+        while waiting and len(found) < limit:
+            rows, here = waiting.popleft()
+            moved = False
+            for more, after in self.moves(rows, here):
+                moved = True
+                reach(more, after)
+            hold(moved or _replay(rows).ended, "in limbo")
+        hold(not waiting, f"more than {limit} states")
+        return len(found)
+
+    # --- what may happen ----------------------------------------------------------------------------
+
+    def moves(self, rows: tuple[bytes, ...], world: World) -> Iterator[tuple[tuple[bytes, ...], World]]:
+        for message in world.mail:
+            for after in self.arrivals(message, world):
+                yield rows, after
+        for told in world.replies:
+            yield self.happen(rows, world, _STIMULI[told[0]](told[1]))
+        state = _replay(rows)
+        for name in pending(state).timers:
+            yield self.happen(rows, world, s.TimerFired(*name.split("|")))
+        if not state.ended and world.cancels:
+            yield self.happen(rows, replace(world, cancels=world.cancels - 1), s.Cancel("enough"))
+        if world.crashes:
+            lost = replace(world, mail=frozenset(), replies=frozenset(), crashes=world.crashes - 1)
+            yield rows, replace(lost, mail=_outside(state))
+
+    def arrivals(self, message: tuple[str, str, str], world: World) -> Iterator[World]:
+        """A message arrives at its context."""
+        kind, path, of = message
+        stored = dict(world.inbox).get(path)
+        if kind == "inquiry":
+            outcome = stored or "void"
+            inbox = world.inbox | {(path, "void")} if stored is None and self.tombstones else world.inbox
+            yield replace(world, inbox=inbox, replies=world.replies | {(f"inquired {outcome}", path)})
+            return
+        if stored is not None and (self.dedupe or stored == "void"):
+            yield replace(world, replies=world.replies | {(stored, path)})
+            return
+        yield replace(
+            world,
+            inbox=world.inbox | {(path, "done")},
+            replies=world.replies | {("done", path)},
+            did=tuple(sorted((*world.did, path))),
+        )
+        if not of:
+            refused = world.inbox | {(path, "refused")}
+            yield replace(world, inbox=refused, replies=world.replies | {("refused", path)})
+            yield replace(world, replies=world.replies | {("failed", path)})
+
+    def happen(
+        self, rows: tuple[bytes, ...], world: World, stimulus: Stimulus
+    ) -> tuple[tuple[bytes, ...], World]:
+        """Let the saga take a stimulus; timers are always due."""
+        state = _replay(rows) if rows else None
+        before = _outside(state) if state else frozenset()
+        state, records = decide(self.graph, state, stimulus, 10**9, Author({}, 50))
+        if all(isinstance(record, r.Ignored) for record in records):
+            return rows, world
+        return (*rows, encode_records(records)), replace(world, mail=world.mail | (_outside(state) - before))
+
+    # --- what must hold -----------------------------------------------------------------------------
+
+    def check(self, rows: tuple[bytes, ...], state: State, world: World) -> None:
+        check_state(state, pending(state))
+        for path in set(world.did):
+            hold(world.did.count(path) == 1, f"{path} was carried out {world.did.count(path)} times")
+        if not state.ended:
+            return
+        records = _records(rows)
+        check_journal(records)
+        did = {path for path in world.did if "~" not in path}
+        undone = {path.partition("~")[0] for path in world.did if "~" in path}
+        completed = {record.path for record in records if isinstance(record, r.StepCompleted)}
+        hold(did == completed, f"{did} was carried out, {completed} is what the journal says")
+        hold(undone <= did, f"{undone} was undone, {did} was carried out")
+        if state.status == "COMPENSATED":
+            noted = {x.path for x in records if isinstance(x, r.StepCompleted) and x.undo}
+            hold(undone == noted, f"{noted} was to be undone, {undone} was")
+
+
+_STIMULI = {
+    "done": lambda path: s.Completed(path, NULL),
+    "refused": lambda path: s.Refused(path, "no", "no"),
+    "void": lambda path: s.Refused(path, "void", "no"),
+    "failed": lambda path: s.Failed(path, "broke"),
+    "inquired done": lambda path: s.Resolved(path, "done", NULL),
+    "inquired refused": lambda path: s.Resolved(path, "refused"),
+    "inquired void": lambda path: s.Resolved(path, "not-done"),
+}
+
+
+_decode = cache(decode_records)
+
+
+def _records(rows: tuple[bytes, ...]) -> list[Record]:
+    return [record for row in rows for record in _decode(row)]
+
+
+def _replay(rows: tuple[bytes, ...]) -> State:
+    return replay(_records(rows))
+
+
+def _outside(state: State) -> frozenset[tuple[str, str, str]]:
+    """What must be outside. An attempt is another message than the one before."""
+    out = pending(state)
+    commands = {
+        ("command" if attempt == 1 else f"attempt {attempt}", path, bytes(sent.command).decode().strip("{}"))
+        for path, (sent, attempt) in out.commands.items()
+    }
+    return frozenset(commands | {("inquiry", path, "") for path in out.resolves})
+
+
+A, B = (step(name, undo=name.upper(), timeout=5) for name in "ab")
+FLOWS: dict[str, tuple[Blocks, int, int]] = {
+    "two steps": ((A, B), 1, 1459),
+    "two branches": (parallel(A, B), 1, 10_300),
+    "two branches and a step": ((parallel(step("a", undo="A"), step("b", undo="B")), step("c")), 0, 7387),
+    "a scope that is caught": (
+        scope((step("a", undo="A"), step("b", undo="B", timeout=5)), catch={"no": again(1), "timeout": ()}),
+        0,
+        4932,
+    ),
+    "a branch that ends the others": (parallel(A, (step("b"), end())), 1, 9636),
+    "a step that is tried twice": ((step("a", undo="A"), step("b", undo="B", attempts=2)), 1, 1045),
+}
+"""Name → flow, cancels, and how many states that makes: with fewer, something would not happen any more."""
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_nothing_that_can_happen_breaks_it(name: str) -> None:
+    flow, cancels, states = FLOWS[name]
+    found = Search(graph(flow)).states(World(crashes=1, cancels=cancels))
+    assert found >= states, found
+
+
+@pytest.mark.skipif(not os.environ.get("SAGA_EXAMPLES"), reason="takes minutes; set SAGA_EXAMPLES")
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("name", FLOWS)
+def test_two_crashes_break_nothing_either(name: str) -> None:
+    Search(graph(FLOWS[name][0])).states(World(crashes=2, cancels=1))
+
+
+@pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.parametrize("without", ["tombstones", "dedupe"])
+def test_without_a_protection_something_breaks(name: str, without: str) -> None:
+    with pytest.raises(Violation, match="was carried out"):
+        replace(Search(graph(FLOWS[name][0])), **{without: False}).states(World())

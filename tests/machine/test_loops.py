@@ -1,0 +1,45 @@
+"""Flows that go back: the language has `again`, other notations any flow to any node of the same scope."""
+
+from __future__ import annotations
+
+from saga.flow import graph as g
+from saga.machine import stimuli as s
+
+from .graphs import graph, step
+from .scenario import Scenario, raw
+
+
+def looping() -> Scenario:
+    """A flow that goes back to its first step as long as `more` holds."""
+    saga = Scenario(step("a", undo="A"), step("b"), holds={"more": True})
+    back = g.Choice(id="choice-1", cases=(("more", "a"),), otherwise="b")
+    first = g.Step(id="a", next="choice-1", command="a/1", compensation="A", undo_command="A/1")
+    saga.graph = g.Graph(
+        name="Trip",
+        version=1,
+        input="Trip/1",
+        nodes={**graph(step("a"), step("b")).nodes, "a": first, "choice-1": back},
+        start="start",
+    )
+    return saga.begun()
+
+
+def test_each_time_round_is_a_visit_of_its_own() -> None:
+    saga = looping().answer("a", 1).answer("a", 2).sends("a")
+    assert saga.path("a") == "a.3"
+    assert saga.state is not None
+    assert saga.state.results["a"] == raw(2)
+
+
+def test_each_time_round_is_undone_with_its_own_answer() -> None:
+    saga = looping().answer("a", 1).answer("a", 2)
+    saga.author.holds["more"] = False
+    saga.answer("a", 3).refuse("b")
+    for path, answer in (("a.3", 3), ("a.2", 2), ("a.1", 1)):
+        assert (saga.author.seen["A"].path, saga.author.seen["A"].answer) == (path, raw(answer))
+        saga.answer("A")
+    saga.ends("COMPENSATED", "no")
+
+
+def test_a_late_answer_of_an_earlier_round_does_not_count_for_this_one() -> None:
+    looping().answer("a").tell(s.Completed("a.1", raw(9))).sends("a")
