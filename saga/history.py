@@ -110,8 +110,8 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
         f"{x.path} failed: {_first_line(x.reason)} [{x.code}]"
         + ("; it may have been done all the same" if x.unknown else "")
     ),
-    r.Resolving: lambda x: f"{x.path}: inquiring what became of it ({x.why})",
-    r.StepDropped: lambda x: f"{x.path}: {x.why}",
+    r.Resolving: lambda x: f"{x.path}: inquiring what became of it ({_first_line(x.why)})",
+    r.StepDropped: lambda x: f"{x.path}: {_first_line(x.why)}",
     r.StepSkipped: lambda x: f"{x.path} skipped: {x.reason}",
     r.WaitBegun: lambda x: f"{x.path}: waiting for {x.event} of {x.key}{_within(x.due)}",
     r.EventTaken: lambda x: f"{x.path}: event {x.event_id} is there",
