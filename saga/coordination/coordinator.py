@@ -31,7 +31,7 @@ from saga.coordination.outcome import Completion, Completions, Outcome, Refusal
 from saga.coordination.recovery import Recovery
 from saga.coordination.relay import Relay
 from saga.errors import NotAllowed, SagaConflict, SagaError, SagaParked, UnknownSaga
-from saga.machine import NotPossible, Status, Stimulus, Unfitting
+from saga.machine import NotPossible, Status, Stimulus
 from saga.machine import stimuli as s
 from saga.machine.state import Phase
 from saga.seams import seam
@@ -95,8 +95,9 @@ class Coordinator:
         self._world = surroundings
         self._completions = completions
         self._max_busy = max_busy
-        self.dispatcher = Dispatcher(self._find, lambda: store.commit_no)
+        self.dispatcher = Dispatcher(lambda no: self.ledger.cache.get(no), lambda: store.commit_no)
         self.ledger = Ledger(store, definitions, self.dispatcher, busy, cache_limit)
+        self._find = self.ledger.cache.get
         self.relay = Relay(self._read_events)
         self.busy_count = 0
         """Sagas that have commands outside."""
@@ -219,23 +220,17 @@ class Coordinator:
             dispatcher.close(participant, number, instance.no, path)
         if not self._recovering:  # else the end of the recovery sends them, once
             for instance, path, participant in effects.sends:
-                self._deliver(instance, path, participant, dispatcher.send)
+                if not dispatcher.send(instance, path, participant):
+                    self._world.post(q.Blocked(instance.no, path))
             for instance, path, participant in effects.inquiries:
-                self._deliver(instance, path, participant, dispatcher.inquire)
+                if not dispatcher.inquire(instance, path, participant):
+                    self._world.post(q.Blocked(instance.no, path))
         due = effects.next_due
         if due is not None and (self._next_due is None or due < self._next_due):
             self._next_due = due
         self.busy_count += effects.busy
         for instance, before in effects.changed:
             self._status_changed(instance, before)
-
-    def _deliver(
-        self, instance: Instance, path: str, participant: str, deliver: Callable[[Instance, str], None]
-    ) -> None:
-        if self.dispatcher.missing(participant) is None:
-            deliver(instance, path)
-        else:
-            self._world.post(q.Blocked(instance.no, path))
 
     def _status_changed(self, instance: Instance, before: Status | None) -> None:
         status = instance.status
@@ -284,13 +279,6 @@ class Coordinator:
             self._store.prune_events(min(needed) + 1)
 
     # --- finding sagas ----------------------------------------------------------------------------
-
-    def _find(self, no: int) -> Instance | None:
-        try:
-            return self.ledger.cache.get(no)
-        except Unfitting as error:
-            log.error("journal_unfitting", saga_no=no, reason=str(error))
-            return None
 
     def _happen(self, instance: Instance, stimulus: Stimulus, cause: str | None) -> None:
         """Let something happen to a saga; a bug of ours costs this saga its memory, and nobody else anything."""
@@ -361,10 +349,12 @@ class Coordinator:
         for instance in self.busy_sagas():
             for path, (sent, _) in instance.pending.commands.items():
                 if participant is None or (sent.to == participant and path in instance.delivered):
-                    self._deliver(instance, path, sent.to, dispatcher.send_again)
+                    if not dispatcher.send_again(instance, path, sent.to):
+                        self._world.post(q.Blocked(instance.no, path))
             for path, sent in instance.pending.resolves.items():
                 if participant is None or sent.to == participant:
-                    self._deliver(instance, path, sent.to, dispatcher.inquire)
+                    if not dispatcher.inquire(instance, path, sent.to):
+                        self._world.post(q.Blocked(instance.no, path))
 
     def _lowered(self, message: q.Lowered) -> None:
         lane = self.dispatcher.lanes[message.participant]

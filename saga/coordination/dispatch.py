@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from saga.coordination.envelopes import UNSET, Answer, Deliver, Inquire, Port
 from saga.coordination.instances import Instance
 from saga.machine.pending import command_id
+from saga.machine.state import Visit
 from saga.messages import Command
 
 __all__ = ["CREDIT", "Dispatcher", "Lane"]
@@ -82,7 +83,7 @@ class Dispatcher:
         lane = self.lanes[participant]
         number = lane.next_number
         lane.next_number = number + 1
-        self.open_number(lane, number)
+        lane.numbers.append(number)  # still a heap: none in it is higher
         return number
 
     def open_number(self, lane: Lane, number: int) -> None:
@@ -109,17 +110,20 @@ class Dispatcher:
             return f"no participant {participant!r}"
         return lane.down
 
-    def send(self, instance: Instance, path: str) -> None:
-        """Send the open command of a visit, or let it wait for credit."""
+    def send(self, instance: Instance, path: str, participant: str) -> bool:
+        """Send the open command of a visit, or let it wait for credit; False when its participant is not there."""
+        lane = self.lanes.get(participant)
+        if lane is None or lane.down is not None:
+            return False
         visit = instance.state.visits[path]
-        assert visit.sent is not None
-        lane = self.lanes[visit.sent.to]
         if visit.undoes is None:
+            key = (instance.no, path)
             if len(lane.outside) >= lane.credit:
-                lane.waiting.append((instance.no, path))
-                return
-            lane.outside.add((instance.no, path))
-        self._post(lane, instance, path)
+                lane.waiting.append(key)
+                return True
+            lane.outside.add(key)
+        self._post(lane, instance, visit)
+        return True
 
     def answered(self, participant: str, answers: Iterable[Answer]) -> None:
         """The participant has answered these: it may get others."""
@@ -127,12 +131,14 @@ class Dispatcher:
         if lane is not None:
             lane.outside.difference_update([(answer.saga_no, answer.path) for answer in answers])
 
-    def inquire(self, instance: Instance, path: str) -> None:
-        """Ask what became of the command of a visit."""
+    def inquire(self, instance: Instance, path: str, participant: str) -> bool:
+        """Ask what became of the command of a visit; False when its participant is not there."""
+        lane = self.lanes.get(participant)
+        if lane is None or lane.down is not None:
+            return False
         visit = instance.state.visits[path]
         sent = visit.sent
         assert sent is not None
-        lane = self.lanes[sent.to]
         key = (instance.no, path)
         repeated = instance.recovered or visit.attempt > 1
         delivered = repeated or path in instance.delivered
@@ -140,6 +146,7 @@ class Dispatcher:
         lane.out.append(
             Inquire(command_id(instance.state.id, path), instance.no, path, sent.number, delivered, repeated, lane.floor)
         )
+        return True
 
     def flush(self) -> None:
         """Post what this batch led to, and give out the credit that has become free."""
@@ -150,22 +157,20 @@ class Dispatcher:
                 if instance is None or path not in instance.pending.commands or (saga_no, path) in lane.outside:
                     continue  # it is over, inquired, or was sent meanwhile
                 lane.outside.add((saga_no, path))
-                self._post(lane, instance, path)
+                self._post(lane, instance, instance.state.visits[path])
             if lane.out:
                 out, lane.out = lane.out, []
                 lane.port.post_many(out)
 
-    def send_again(self, instance: Instance, path: str) -> None:
-        """The participant may have lost the command: send it again."""
-        visit = instance.state.visits.get(path)
-        if visit is not None and visit.sent is not None and visit.sent.to in self.lanes:
-            self.lanes[visit.sent.to].outside.discard((instance.no, path))
-            self.send(instance, path)
+    def send_again(self, instance: Instance, path: str, participant: str) -> bool:
+        """The participant may have lost the command: send it again; False when it is not there."""
+        lane = self.lanes.get(participant)
+        if lane is not None:
+            lane.outside.discard((instance.no, path))
+        return self.send(instance, path, participant)
 
-    def _post(self, lane: Lane, instance: Instance, path: str) -> None:
-        state = instance.state
-        visit = state.visits[path]
-        sent = visit.sent
+    def _post(self, lane: Lane, instance: Instance, visit: Visit) -> None:
+        state, sent, path = instance.state, visit.sent, visit.path
         assert sent is not None
         instance.delivered.add(path)
         lane.out.append(

@@ -60,7 +60,7 @@ class GatewayDriver:
         """Run the handler of a command; never raises."""
         handler = self._handlers[message.type]
         token = call_key.set(message.command_id)
-        busy.begin(f"{handler.name}({message.command_id})")
+        busy.begin(handler.name)
         try:
             seam("gateway.before-call")
             result = handler.call(handler.decode(message))
@@ -143,7 +143,7 @@ class CallBook:
     def begin(self, command_id: str) -> bool:
         """Return whether the call may begin; then it is running."""
         with self._lock:
-            if command_id in self._void:
+            if self._void and command_id in self._void:
                 self._dropped.add(command_id)
                 return False
             self._running.add(command_id)
@@ -153,7 +153,7 @@ class CallBook:
         """The call has ended; return the inquiry that waits for it, if one does."""
         with self._lock:
             self._running.discard(command_id)
-            return self._inquiries.pop(command_id, None)
+            return self._inquiries.pop(command_id, None) if self._inquiries else None
 
     def inquire(self, inquiry: Inquire) -> str | None:
         """Return `not-done` or `unknown`, or None when the call is running: then `end` returns the inquiry."""

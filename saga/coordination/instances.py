@@ -11,14 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NoReturn
 
+import structlog
+
 from saga.coordination.definitions import Definitions, Known
 from saga.coordination.evaluation import Author, Routing
 from saga.coordination.guard import Busy
 from saga.flow.graph import Graph
-from saga.machine import Pending, State, Status, decode_records, pending, replay
+from saga.machine import Pending, State, Status, Unfitting, decode_records, pending, replay
 from saga.machine.state import Sent
 from saga.machine.turn import Stuck
 from saga.store import SagaStore
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.coordinator")
 
 __all__ = ["AbsentAuthor", "Cache", "Instance", "Loader"]
 
@@ -112,16 +116,20 @@ class Loader:
         return Instance(no, known, self._author(known), first_event_no)
 
     def load(self, no: int) -> Instance | None:
-        """Return the saga of this number as its journal says; None when there is none.
+        """Return the saga of this number as its journal says; None when there is none, or its records make no sense.
 
-        Raises CorruptStore when the journal does not hold, machine.Unfitting when it makes no sense.
+        Raises CorruptStore when the journal's chain does not hold.
         """
         row = self._store.row(no)
         if row is None:
             return None
         instance = self.new(no, row.definition_no, row.first_event_no)
         journal = self._store.journal(no)
-        state = replay(record for each in journal if each.records for record in decode_records(each.records))
+        try:
+            state = replay(record for each in journal if each.records for record in decode_records(each.records))
+        except Unfitting as error:
+            log.error("journal_unfitting", saga_id=row.id, reason=str(error))
+            return None
         instance.state = state
         if isinstance(instance.author, Author):
             instance.author.attach(state)

@@ -273,7 +273,8 @@ class Ledger:
 
     def _seal(self, instance: Instance, effects: Effects) -> None:
         state, no = instance.state, instance.no
-        before, after, status = instance.pending, pending(state), state.status
+        before, after = instance.pending, pending(state)
+        status = state.status_with(bool(after.incidents))
         numbers = instance.numbers
         if numbers:
             for path in numbers.keys() - state.visits.keys():

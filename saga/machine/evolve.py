@@ -28,7 +28,7 @@ from saga.machine.state import (
     Visit,
 )
 
-__all__ = ["Unfitting", "evolve", "replay"]
+__all__ = ["Unfitting", "apply", "evolve", "replay"]
 
 
 class Unfitting(Exception):
@@ -44,11 +44,16 @@ def evolve(state: State | None, record: r.Record) -> State:
         if type(record) is not r.Started:
             raise Unfitting(f"the first record is {type(record).__name__}, not Started")
         return _started(record)
+    apply(state, record)
+    return state
+
+
+def apply(state: State, record: r.Record) -> None:
+    """Apply `record` to a state that is there. Raises Unfitting when it does not fit; the state is then undefined."""
     try:
         _APPLY[type(record)](state, record)
     except (KeyError, AttributeError, IndexError) as error:
         raise Unfitting(f"{record!r} does not fit saga {state.id!r}: {error!r}") from error
-    return state
 
 
 def replay(records: Iterable[r.Record]) -> State:

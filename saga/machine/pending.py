@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from saga.machine.state import Direction, Incident, Phase, Sent, State
 
 __all__ = ["DEADLINE", "WAKE", "Pending", "command_id", "pending", "timer_name"]
@@ -20,29 +22,22 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 """What most sagas have of most things; shared, since every turn makes a `Pending` and thousands are kept."""
 
 
-class Pending:
+class Pending(msgspec.Struct, frozen=True):
     """What is outside, by path of the visit. Made anew for every state, and never changed."""
 
-    __slots__ = ("commands", "incidents", "resolves", "timers", "waits")
+    commands: Mapping[str, tuple[Sent, int]] = NOTHING
+    """Commands whose answer is awaited, and the attempt (from 1)."""
+    resolves: Mapping[str, Sent] = NOTHING
+    """Commands whose outcome is inquired."""
+    timers: Mapping[str, int] = NOTHING
+    """Timer name → due time, UTC ms."""
+    waits: Mapping[str, tuple[str, str]] = NOTHING
+    """Event type and key."""
+    incidents: Mapping[str, Incident] = NOTHING
+    """What a person must look at."""
 
-    def __init__(self) -> None:
-        self.commands: Mapping[str, tuple[Sent, int]] = NOTHING
-        """Commands whose answer is awaited, and the attempt (from 1)."""
-        self.resolves: Mapping[str, Sent] = NOTHING
-        """Commands whose outcome is inquired."""
-        self.timers: Mapping[str, int] = NOTHING
-        """Timer name → due time, UTC ms."""
-        self.waits: Mapping[str, tuple[str, str]] = NOTHING
-        """Event type and key."""
-        self.incidents: Mapping[str, Incident] = NOTHING
-        """What a person must look at."""
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Pending) and all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
-
-    def __repr__(self) -> str:
-        parts = (f"{name}={dict(getattr(self, name))!r}" for name in self.__slots__ if getattr(self, name))
-        return f"Pending({', '.join(parts)})"
+NOTHING_AT_ALL = Pending()
 
 
 def command_id(saga_id: str, path: str) -> str:
@@ -58,9 +53,8 @@ def timer_name(path: str, kind: str) -> str:
 def pending(state: State) -> Pending:
     """Return what must be outside. An ended saga has nothing; a suspended one waits only for participants
     of which it has not heard since."""
-    found = Pending()
     if state.ended is not None:
-        return found
+        return NOTHING_AT_ALL
     moving = not state.suspended
     commands: dict[str, tuple[Sent, int]] = {}
     resolves: dict[str, Sent] = {}
@@ -93,14 +87,6 @@ def pending(state: State) -> Pending:
         for path, scope in state.scopes.items():
             if scope.due is not None and scope.direction is Direction.FORWARD:
                 timers[timer_name(path, DEADLINE)] = scope.due
-    if commands:
-        found.commands = commands
-    if resolves:
-        found.resolves = resolves
-    if timers:
-        found.timers = timers
-    if waits:
-        found.waits = waits
-    if incidents:
-        found.incidents = incidents
-    return found
+    return Pending(
+        commands or NOTHING, resolves or NOTHING, timers or NOTHING, waits or NOTHING, incidents or NOTHING
+    )

@@ -195,13 +195,14 @@ class State(msgspec.Struct):
     @property
     def status(self) -> Status:
         """The status of the saga."""
+        return self.status_with(any(visit.phase is Phase.PARKED for visit in self.visits.values()))
+
+    def status_with(self, parked: bool) -> Status:
+        """The status of the saga, for one who knows whether any of its visits is parked."""
         if self.ended is not None:
             return self.ended
         if self.suspended:
             return Status.SUSPENDED
-        for visit in self.visits.values():
-            if visit.phase is Phase.PARKED:
-                return Status.PARKED
-        if self.scopes[TOP].direction is Direction.BACKWARD:
-            return Status.COMPENSATING
-        return Status.RUNNING
+        if parked:
+            return Status.PARKED
+        return Status.RUNNING if self.failure is None else Status.COMPENSATING

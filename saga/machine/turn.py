@@ -13,7 +13,7 @@ from typing import Protocol
 from msgspec import Raw
 
 from saga.flow.graph import Graph
-from saga.machine.evolve import evolve
+from saga.machine.evolve import apply, evolve
 from saga.machine.records import Ignored, Parked, Record
 from saga.machine.state import Done, Sent, State, Visit
 
@@ -71,7 +71,10 @@ class Turn:
     def record(self, record: Record) -> None:
         """Record a fact: it is applied to the state at once."""
         self.records.append(record)
-        self.state = evolve(self.state, record)
+        if self.state is None:
+            self.state = evolve(None, record)
+        else:
+            apply(self.state, record)
 
     def arrive(self, scope: str, node: str) -> None:
         """A token is on its way to `node` in the scope instance `scope`."""
