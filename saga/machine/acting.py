@@ -86,7 +86,7 @@ def _retry(turn: Turn, action: s.Retry) -> None:
 
 def _no_outcome_is_stored(visit: Visit, kind: str) -> bool:
     """Whether sending the command again, with its id, may lead to something else than it has led to."""
-    return (kind in _FAILED and not visit.inquired) or (kind == "timeout" and visit.unknown)
+    return (kind in _FAILED and not visit.inquired) or (kind in ("failed", "timeout") and visit.unknown)
 
 
 def _skip(turn: Turn, action: s.Skip) -> None:

@@ -2,7 +2,7 @@
 
 A breadth-first search over the states of the machine and of a world of contexts (RELIABILITY, section 5.1).
 A message that was sent may arrive at any time, any number of times, until a crash loses it; a command may be
-carried out, refused, or fail; the saga may be cancelled at any moment. Whenever it is over, what was done must
+carried out, refused, or fail; the saga may be cancelled at any moment. Once it is over, what was done must
 be what its journal says, then and for ever after.
 """
 

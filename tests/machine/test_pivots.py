@@ -56,6 +56,12 @@ def test_a_parked_pivot_of_unknown_outcome_is_retried_with_the_id_it_has(out_of:
     saga.answer("pay").sends("ship")
 
 
+def test_a_pivot_whose_inquiry_finds_its_outcome_unknown_is_retried_with_the_id_it_has() -> None:
+    saga = scenario(step("pay", to="gateway", pivot=True)).fail("pay").resolve("pay", "unknown")
+    saga.parked(pay="failed").retry().sends("pay")
+    assert saga.path("pay") == "pay.1"
+
+
 def test_a_late_answer_settles_a_parked_pivot() -> None:
     saga = scenario(step("pay", to="gateway", pivot=True), step("ship")).fail("pay", unknown=True)
     saga.answer("pay").parked().sends("ship")
