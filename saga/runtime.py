@@ -63,6 +63,9 @@ I = TypeVar("I")  # noqa: E741 - I as in input
 R = TypeVar("R")
 T = TypeVar("T")
 
+GRACE_S = 1.0
+"""Seconds that a request which has begun is waited for beyond its timeout: mostly its commit is under way."""
+
 MOST_ID = 500
 """Characters of an id, at most; ids are repeated in every message of a saga."""
 
@@ -486,28 +489,32 @@ class Runtime:
 
     def _wait(self, crew: Crew, request: object, reply: Future[T], timeout: float) -> T:
         """Have the coordinator carry out `request`; return its reply."""
-        began = time.monotonic()
         self._post(crew, request, reply)
         try:
             return reply.result(timeout)
         except TimeoutError:
-            return self._too_late(crew, request, reply, time.monotonic() - began)
+            self._withdraw(crew, request, timeout)
+        try:
+            return reply.result(GRACE_S)
+        except TimeoutError:
+            raise _begun(request, timeout) from None
 
     async def _wait_async(self, crew: Crew, request: object, reply: Future[T], timeout: float) -> T:
-        began = time.monotonic()
         self._post(crew, request, reply)
+        waiting = asyncio.wrap_future(reply)
         try:
-            return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(reply)), timeout)
+            return await asyncio.wait_for(asyncio.shield(waiting), timeout)
         except TimeoutError:
-            return self._too_late(crew, request, reply, time.monotonic() - began)
+            self._withdraw(crew, request, timeout)
+        try:
+            return await asyncio.wait_for(asyncio.shield(waiting), GRACE_S)
+        except TimeoutError:
+            raise _begun(request, timeout) from None
 
-    def _too_late(self, crew: Crew, request: object, reply: Future[T], waited_s: float) -> T:
-        """The time is up: withdraw a start that has not begun, so that nothing was stored when this raises."""
-        if isinstance(request, q.StartSagas):
-            if request.claim():
-                raise Overloaded(crew.active, self._settings.max_active, waited_s)
-            return reply.result(self._close_timeout)  # it has begun, and will be on disk in a moment
-        raise WaitTimeout(f"{type(request).__name__.lower()}", waited_s)
+    def _withdraw(self, crew: Crew, request: object, timeout: float) -> None:
+        """The time is up: take a start back that has not begun, so that nothing was stored when Overloaded is raised."""
+        if isinstance(request, q.StartSagas) and request.claim():
+            raise Overloaded(crew.active, self._settings.max_active, timeout)
 
     def _fail_outstanding(self, error: BaseException) -> None:
         for reply in list(self._outstanding):
@@ -520,6 +527,12 @@ def _as_failure(directory: str, error: BaseException) -> BaseException:
     if isinstance(error, StoreError | StoredDataError | ForkedRuntime):
         return error.with_traceback(None)
     return StoreFailed(directory, f"the coordinator has failed: {error!r}")
+
+
+def _begun(request: object, timeout: float) -> WaitTimeout:
+    """Return the error for what has begun and is not on disk yet, since the disk is full or slow."""
+    what = "the start" if isinstance(request, q.StartSagas) else f"the {type(request).__name__.lower()}"
+    return WaitTimeout(f"{what} (it has begun, and may still come to be stored; ask again with the same id)", timeout)
 
 
 def _checked_id(id: str) -> str:
