@@ -12,7 +12,6 @@ import asyncio
 import os
 import signal
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
