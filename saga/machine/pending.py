@@ -1,7 +1,7 @@
 """What must be outside at this moment: a function of the state, and of nothing else.
 
-The effects of a stimulus are the difference of `pending` before and after it; recovery is `pending(replay(journal))`.
-So whatever is outside after a crash is what would be outside had there been none.
+The effects of a stimulus are the difference of `pending` before and after it; recovery is
+`pending(replay(journal))`. So whatever is outside after a crash is what would be outside had there been none.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 """What most sagas have of most things; shared, since every turn makes a `Pending` and thousands are kept."""
 
 
-class Pending(msgspec.Struct, frozen=True):
+class Pending(msgspec.Struct, frozen=True, gc=False):
     """What is outside, by path of the visit. Made anew for every state, and never changed."""
 
     commands: Mapping[str, tuple[Sent, int]] = NOTHING
@@ -41,7 +41,7 @@ NOTHING_AT_ALL = Pending()
 
 
 def command_id(saga_id: str, path: str) -> str:
-    """Return the id of the command of a visit, which is also its idempotency key: the same for all attempts."""
+    """Return the id of the command of a visit, which is its idempotency key too: the same for all attempts."""
     return f"{saga_id}:{path}"
 
 

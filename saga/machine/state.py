@@ -5,8 +5,9 @@ Rules
 2. A token is an open `Visit`. Its `phase` says what it waits for, and so what must be outside: see `pending`.
 3. Every scope instance has its own direction and its own list of what to undo. The top one turns back once, never again.
 4. A finished visit leaves only its result, and an entry in `done` if it can be undone.
-5. These are `msgspec.Struct`s, which are made in a third of the time of dataclasses (their defaults are copied); what
-   holds no containers is left out of garbage collection (`gc=False`), since thousands of sagas may be in memory.
+5. These are `msgspec.Struct`s, which are made in a third of the time of dataclasses (their defaults are copied). They
+   are left out of garbage collection (`gc=False`), since thousands of sagas may be in memory: they form a tree, and no
+   value in them leads back up.
 """
 
 from __future__ import annotations
@@ -16,7 +17,18 @@ from enum import Enum
 import msgspec
 from msgspec import Raw
 
-__all__ = ["Direction", "Done", "Failure", "Incident", "Phase", "ScopeInstance", "Sent", "State", "Status", "Visit"]
+__all__ = [
+    "Direction",
+    "Done",
+    "Failure",
+    "Incident",
+    "Phase",
+    "ScopeInstance",
+    "Sent",
+    "State",
+    "Status",
+    "Visit",
+]
 
 TOP = ""
 """Path of the top scope instance."""
@@ -90,7 +102,7 @@ class Incident(msgspec.Struct, frozen=True, gc=False):
     at: int
 
 
-class Done(msgspec.Struct):
+class Done(msgspec.Struct, gc=False):
     """Something that was done and can be undone once."""
 
     path: str
@@ -106,7 +118,7 @@ class Done(msgspec.Struct):
     """How many compensations were sent for it (the operator's retries make new ones)."""
 
 
-class Visit(msgspec.Struct):
+class Visit(msgspec.Struct, gc=False):
     """One arrival at one element that is not over yet: a token."""
 
     path: str
@@ -134,7 +146,7 @@ class Visit(msgspec.Struct):
     incident: Incident | None = None
 
 
-class ScopeInstance(msgspec.Struct):
+class ScopeInstance(msgspec.Struct, gc=False):
     """One visit of a scope; the top one has the path ""."""
 
     path: str
@@ -156,7 +168,7 @@ class ScopeInstance(msgspec.Struct):
     """What each inner scope failed with last."""
 
 
-class State(msgspec.Struct):
+class State(msgspec.Struct, gc=False):
     """One saga. Made by `evolve(None, Started(...))`."""
 
     id: str
