@@ -38,9 +38,7 @@ class GatewayMailbox(Mailbox):
 
     def post_many(self, messages: list[Any]) -> None:
         """See `Mailbox`."""
-        for message in messages:
-            if type(message) is Inquire:
-                self.book.void(message.command_id)
+        self.book.posted(messages)
         super().post_many(messages)
 
 
@@ -112,6 +110,7 @@ class GatewayActor(Worker):
         self._report()
 
     def _deliver(self, message: Deliver) -> None:
+        self._book.accept(message.command_id)
         if self._driver.is_async(message.type):
             assert self._loop is not None
             asyncio.run_coroutine_threadsafe(self._call_async(message), self._loop)
@@ -136,7 +135,6 @@ class GatewayActor(Worker):
     def _ended(self, message: Deliver) -> None:
         inquiry = self._book.end(message.command_id)
         if inquiry is not None:  # its answer is on its way; a failed call leaves the outcome unknown
-            self._report()
             self._resolve(inquiry, "unknown")
 
     def _inquire(self, message: Inquire) -> None:

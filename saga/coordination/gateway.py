@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec import Raw
@@ -127,24 +127,44 @@ class CallBook:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._void: set[str] = set()
-        """Calls that must not begin: an inquiry about them is on its way."""
+        """Calls that must not begin: somebody inquires about them, or was told that they never will."""
+        self._waiting: dict[str, bool] = {}
+        """Calls that were accepted and have not begun, and whether whoever inquired about them was told."""
         self._running: set[str] = set()
         self._dropped: set[str] = set()
-        """Calls that did not begin, since they were void."""
+        """Calls that did not begin, since they were void, and whose inquiry is still to come."""
         self._inquiries: dict[str, Inquire] = {}
         """About running calls."""
 
-    def void(self, command_id: str) -> None:
-        """An inquiry about this call has been posted: if it has not begun, it must not begin."""
+    def posted(self, messages: Iterable[object]) -> None:
+        """These messages are about to be posted. An inquiry makes void what was posted before it and has not begun;
+        a command that is sent again after that (an operator's decision) may begin."""
         with self._lock:
-            if command_id not in self._running:
-                self._void.add(command_id)
+            for message in messages:
+                if type(message) is Inquire:
+                    if message.command_id not in self._running:
+                        self._void.add(message.command_id)
+                elif self._void and type(message) is Deliver:
+                    self._void.discard(message.command_id)
+                    self._dropped.discard(message.command_id)
+
+    def accept(self, command_id: str) -> None:
+        """The call is queued somewhere; `begin` comes when it is its turn."""
+        with self._lock:
+            self._waiting[command_id] = False
 
     def begin(self, command_id: str) -> bool:
-        """Return whether the call may begin; then it is running."""
+        """Return whether the call may begin; then it is running. Of two calls of one command the second may not
+        begin while the first is running, which answers for both."""
         with self._lock:
-            if self._void and command_id in self._void:
-                self._dropped.add(command_id)
+            told = self._waiting.pop(command_id, False)
+            if command_id in self._void:
+                if told:
+                    self._void.discard(command_id)
+                else:
+                    self._dropped.add(command_id)
+                return False
+            if command_id in self._running:
                 return False
             self._running.add(command_id)
             return True
@@ -159,11 +179,14 @@ class CallBook:
         """Return `not-done` or `unknown`, or None when the call is running: then `end` returns the inquiry."""
         command_id = inquiry.command_id
         with self._lock:
-            self._void.discard(command_id)
             if command_id in self._running:
                 self._inquiries[command_id] = inquiry
                 return None
-            if command_id in self._dropped:
+            if command_id in self._waiting:
+                self._waiting[command_id] = True  # it stays void, so that this stays true
+                not_begun = True
+            else:
+                not_begun = command_id in self._dropped or not inquiry.delivered
                 self._dropped.discard(command_id)
-                return "unknown" if inquiry.repeated else "not-done"
-            return "unknown" if inquiry.delivered else "not-done"
+                self._void.discard(command_id)
+        return "unknown" if inquiry.repeated or not not_begun else "not-done"

@@ -1,0 +1,22 @@
+"""Workers that are there for all crash tests."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+pytest.register_assert_rewrite("tests.recovery.invariants")
+
+from .harness import Workers  # noqa: E402 - its invariants are to be rewritten
+
+if sys.platform == "win32":
+    collect_ignore_glob = ["test_*.py"]
+
+
+@pytest.fixture(scope="session")
+def workers() -> Iterator[Workers]:
+    workers = Workers()
+    yield workers
+    workers.close()

@@ -1,0 +1,63 @@
+"""A kill at every seam, in every scenario; and a second one while the first is recovered from.
+
+By default each seam is tried at a few of its passings. `SAGA_EXHAUSTIVE=1` tries all, and pairs of all seams.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from zlib import crc32
+
+import pytest
+
+from saga.seams import NAMES
+
+from .harness import WORKERS, Crash, Story, Workers
+from .worker import SCENARIOS
+
+EXHAUSTIVE = bool(os.environ.get("SAGA_EXHAUSTIVE"))
+RECOVERY = [name for name in NAMES if name.startswith("recovery.")]
+
+
+def passings(workers: Workers, scenario: str, seam: str) -> list[int]:
+    """Return at which passings of a seam to kill, in a scenario that passes it so often when undisturbed."""
+    times = workers.passed(scenario)[seam]
+    if EXHAUSTIVE:
+        return list(range(1, times + 1))
+    if times <= 1:
+        return list(range(1, times + 1))
+    middle = 2 + crc32(f"{scenario} {seam}".encode()) % max(1, times - 2)
+    return sorted({1, middle, times} if times < 8 else {1 + middle % 3, middle, times})
+
+
+def play(workers: Workers, stories: list[Story]) -> int:
+    """Play stories, as many at a time as there are workers; return how many kills there were."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return sum(pool.map(lambda story: story.play(workers), stories))
+
+
+@pytest.mark.timeout(600 if EXHAUSTIVE else 60)
+@pytest.mark.parametrize("seam", NAMES)
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_kill_at_any_seam_harms_nobody(workers: Workers, scenario: str, seam: str) -> None:
+    stories = [Story(scenario, [Crash(seam, nth)]) for nth in passings(workers, scenario, seam)]
+    kills = play(workers, stories)
+    assert not stories or kills or stories[-1].crashes[0].nth > 1, "it was never killed"
+
+
+@pytest.mark.timeout(600 if EXHAUSTIVE else 60)
+@pytest.mark.parametrize("second", NAMES)
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_second_kill_while_the_first_is_recovered_from_harms_nobody(
+    workers: Workers, scenario: str, second: str
+) -> None:
+    if second not in RECOVERY and not EXHAUSTIVE:
+        pytest.skip("only with SAGA_EXHAUSTIVE=1")
+    seams = NAMES if EXHAUSTIVE else [NAMES[crc32(f"{scenario} {second}".encode()) % 9]]
+    stories = []
+    for first in seams:
+        times = workers.passed(scenario)[first]
+        if times:
+            stories.append(Story(scenario, [Crash(first, (times + 1) // 2), Crash(second, 1)]))
+    play(workers, stories)

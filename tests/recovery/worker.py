@@ -1,0 +1,232 @@
+"""The process that is killed: runs one scenario on a store, to its end or to the n-th passing of a seam.
+
+What it was acknowledged it tells on its standard output, a line each, at once: `acked ID`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from saga import NotAllowed, Runtime, SagaParked, Start, VirtualClock, WaitTimeout, seams
+
+from . import shop
+
+HEARD = """
+    SELECT (SELECT count(*) FROM events e
+            JOIN context._saga_positions p ON p.event_type = e.type AND e.no > p.position)
+         + (SELECT count(*) FROM context._saga_outbox o
+            WHERE o.no > (SELECT outbox_no FROM participants WHERE name = ?))
+"""
+"""How many events a context has not taken yet, and how many of its own are not in the log yet."""
+
+LONGEST_S = 30
+"""A run that takes longer hangs, and is killed with SIGALRM."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is to do."""
+
+    store: str
+    scenario: str
+    seam: str = ""
+    """Where it kills itself."""
+    nth: int = 1
+    """At the how-manieth passing."""
+    drain: bool = False
+    """Start nothing; bring to an end what is there."""
+    without_inbox: bool = False
+    """For the control: forget what was answered before."""
+
+
+class Killer:
+    """Counts the seams that are passed, and kills the process at the n-th passing of one."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.passed: Counter[str] = Counter()
+        self.lock = threading.Lock()
+
+    def __call__(self, name: str) -> None:
+        with self.lock:
+            self.passed[name] += 1
+            if name == self.job.seam and self.passed[name] == self.job.nth:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def tell(line: str) -> None:
+    """Print a line that not even a kill at the next instruction takes back."""
+    os.write(1, f"{line}\n".encode())
+
+
+@dataclass
+class Work:
+    """A scenario at work."""
+
+    store: Path
+    runtime: Runtime
+    clock: VirtualClock
+    drain: bool
+    ids: list[str] = field(default_factory=list)
+
+    def start(self, saga: type[shop.Fulfil], *ids: str) -> None:
+        """Start sagas, the first by itself, the others together; to drain, find those that were started."""
+        if self.drain:
+            there = {row.id for row in self.runtime.list(limit=10_000)}
+            self.ids += [id for id in ids if id in there]
+            return
+        first, *others = [Start(saga, shop.Order(id, 100 + n), id) for n, id in enumerate(ids)]
+        for some in ([first], others):
+            for handle in self.runtime.start_many(some):
+                tell(f"acked {handle.id}")
+        self.ids += ids
+
+    def until_all(self, what: str, path: str) -> None:
+        """Wait until this has happened to all."""
+        until = time.monotonic() + LONGEST_S
+        for id in self.ids:
+            while not any((entry.what, entry.path) == (what, path) for entry in self.runtime.history(id)):
+                assert time.monotonic() < until, f"{what} {path} is not in {self.runtime.history(id)}"
+
+    def finish(self) -> None:
+        """Wait for the end of all, letting time pass: a second whenever nothing has come for a moment."""
+        until = time.monotonic() + LONGEST_S
+        for id in self.ids:
+            handle = self.runtime.handle(id)
+            while time.monotonic() < until:
+                try:
+                    outcome = handle.wait(0.02)
+                except WaitTimeout:
+                    self.clock.advance(timedelta(seconds=1))
+                    continue
+                except SagaParked as parked:
+                    tell(f"parked {id} {parked}")
+                    break
+                tell(f"ended {id} {outcome.status.value}")
+                break
+
+    def until_heard(self) -> None:
+        """Wait until every event is in the log, and every listener has taken what is there for it."""
+        until = time.monotonic() + LONGEST_S
+        while not self._all_is_heard():
+            assert time.monotonic() < until, "a listener does not get its events"
+
+    def _all_is_heard(self) -> bool:
+        with closing(sqlite3.connect(f"{self.store.as_uri()}/saga.db?mode=ro", uri=True)) as saga_db:
+            for context in ("stock", "customers"):  # in the order in which events travel
+                uri = f"{self.store.as_uri()}/{context}.db"
+                saga_db.execute("ATTACH ? AS context", [f"{uri}?mode=ro"])
+                ((behind,),) = saga_db.execute(HEARD, [context])
+                saga_db.execute("DETACH context")
+                if behind:
+                    return False
+        return True
+
+    def quietly(self, act: Callable[[str, str], None], id: str, reason: str) -> None:
+        """Act on a saga if it is there and not over."""
+        if id in self.ids:
+            try:
+                act(id, reason)
+            except NotAllowed:
+                return
+            tell(f"acted {id}")
+
+
+# --- scenarios ---
+
+
+def success(work: Work) -> None:
+    work.start(shop.Fulfil, "good-1", "good-2", "good-3")
+    work.finish()
+
+
+def refusal(work: Work) -> None:
+    work.start(shop.Fulfil, "refused-1", "good-1", "refused-2")
+    work.finish()
+
+
+def timeout(work: Work) -> None:
+    """`slow-1` to `slow-3` occupy the gateway, two others wait behind them; none is done in time."""
+    work.start(shop.Hurry, *[f"slow-{n}" for n in range(1, 6)])
+    if not work.drain:
+        work.until_all("command-sent", "charge.1")
+        work.clock.advance(timedelta(hours=2))
+        work.until_all("resolving", "charge.1")
+    shop.Cards.released.set()
+    work.finish()
+
+
+def cancel(work: Work) -> None:
+    work.start(shop.Collect, "forgotten-1", "good-1", "forgotten-2")
+    work.start(shop.Fulfil, "good-2", "good-3")
+    for id in ("good-2", "forgotten-1", "forgotten-2"):
+        work.quietly(work.runtime.cancel, id, "changed my mind")
+    work.finish()
+
+
+def events(work: Work) -> None:
+    """Outbox to log to listener, whose own event sets the saga going again; one is never fetched."""
+    work.start(shop.Collect, "good-1", "forgotten-1", "good-2", "refused-1")
+    work.ids.remove("forgotten-1") if "forgotten-1" in work.ids else None
+    work.finish()
+    work.clock.advance(timedelta(days=2))
+    work.ids = ["forgotten-1"] if "forgotten-1" in {row.id for row in work.runtime.list()} else []
+    work.finish()
+
+
+def together(work: Work) -> None:
+    work.start(shop.Together, "good-1", "refused-1", "shaky-1", "good-2")
+    work.finish()
+
+
+def shaky(work: Work) -> None:
+    """The gateway fails, after the effect, and then answers."""
+    work.start(shop.Fulfil, "shaky-1", "shaky-2", "refused-1")
+    work.finish()
+
+
+SCENARIOS = {each.__name__: each for each in (success, refusal, timeout, cancel, events, together, shaky)}
+
+
+def main(job: Job) -> None:
+    """Do the job."""
+    killer = Killer(job)
+    seams.hook = killer
+    if job.without_inbox:
+        forget_the_inbox()
+    clock = VirtualClock()
+    store = Path(job.store)
+    shop.Cards.processor = shop.Processor(store.with_name("processor.log"))
+    if job.drain:
+        shop.Cards.released.set()
+    with Runtime(store, contexts=shop.CONTEXTS, sagas=shop.SAGAS, clock=clock) as runtime:
+        SCENARIOS[job.scenario](work := Work(store, runtime, clock, job.drain))
+        work.until_heard()
+    for name, times in killer.passed.items():
+        tell(f"passed {name} {times}")
+
+
+def forget_the_inbox() -> None:
+    """Take away what makes effects happen once: the look into the inbox, and the key of its rows."""
+    from saga.store import ContextStore
+
+    ContextStore.answers = lambda self, command_ids: {}  # type: ignore[method-assign]
+    begin = ContextStore.begin
+
+    def begin_and_forget(self: ContextStore) -> None:
+        begin(self)
+        self._guard.ours = True
+        self._execute(self._guard.mark("DELETE FROM _saga_inbox"))
+        self._guard.ours = False
+
+    ContextStore.begin = begin_and_forget  # type: ignore[method-assign]
