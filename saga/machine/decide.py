@@ -1,15 +1,17 @@
 """`decide`: what follows from a stimulus. The one place where the rules of a saga are put to work.
 
 Rules
-1. `decide` takes the state it owns, and returns the records of what happened; the state has evolved with them.
+1. `decide` takes the state it owns, and returns the records of what happened; the state evolves with them.
    No clock, no randomness, no effect: the time is an argument, effects are the difference of `pending`.
-2. A late, repeated or foreign stimulus is not impossible: it is recorded as ignored. A timer that is not due, or not
-   armed any more, leaves nothing at all. Only an operator's action may be refused (NotPossible, nothing changed).
+2. A late, repeated or foreign stimulus is not impossible: it is recorded as ignored. A timer that is not due,
+   or not armed any more, leaves nothing at all. Only an operator's action may be refused (NotPossible, and
+   nothing has changed).
 3. A suspended saga holds what comes in, and takes it up in the same order when it is resumed.
 4. After `decide` raised anything else than NotPossible the state is undefined: throw it away and replay.
 
-Compensation follows Garcia-Molina & Salem, "Sagas" (SIGMOD 1987); boundary events, scopes and gateways are those of
-BPMN 2.0 (OMG formal/2011-01-03, chapter 13), with one difference: a scope whose refusal is caught is undone first.
+Compensation follows Garcia-Molina & Salem, "Sagas" (SIGMOD 1987); boundary events, scopes and gateways are
+those of BPMN 2.0 (OMG formal/2011-01-03, chapter 13), with one difference: a scope whose refusal is caught is
+undone first.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ def decide(
 ) -> tuple[State, list[r.Record]]:
     """Answer `stimulus` at the time `now_ms` (UTC ms). `state` is None only for `Start`.
 
-    Returns the state, evolved in place, and the records in order; no records when nothing is worth remembering.
+    Returns the state, evolved in place, and the records in order; none when nothing is worth remembering.
     Raises NotPossible when an operator's action does not fit; state and journal are then as they were.
     """
     turn = Turn(graph, state, now_ms, evaluate)
@@ -145,6 +147,8 @@ def _while_suspended(turn: Turn, stimulus: s.Stimulus) -> None:
                 _run(turn)
         case s.Cancel() | s.Retry() | s.Skip() | s.MarkDone() | s.Suspend():
             raise NotPossible("it is suspended; resume it first")
+        case s.Start():
+            raise AssertionError
         case _:
             turn.record(r.Held(s.encode_stimulus(stimulus), stimulus.path))
 
@@ -223,7 +227,7 @@ def _failed(turn: Turn, stimulus: s.Failed) -> None:
     elif forward_only(turn, visit, "failed"):
         turn.park(visit, "failed", stimulus.reason)
     else:
-        # a copy of the command may still be on its way: only the inquiry makes sure that it is never carried out
+        # a copy of the command may be on its way: only the inquiry makes sure that it is never carried out
         turn.record(r.Resolving(visit.path, stimulus.reason, "failed"))
 
 
