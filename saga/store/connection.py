@@ -154,10 +154,8 @@ def _try_reader(uri: str, any_thread: bool) -> sqlite3.Connection:
         check_same_thread=not any_thread,
     )
     try:
-        connection.execute("PRAGMA trusted_schema=OFF").fetchall()  # the file may come from anywhere
-        connection.execute(
-            "SELECT count(*) FROM sqlite_master"
-        ).fetchone()  # nothing is opened before the first read
+        # Nothing is opened before the first read.
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except BaseException:
         connection.close()
         raise

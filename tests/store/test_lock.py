@@ -33,6 +33,13 @@ def test_a_second_owner_is_told_who_the_first_is(files: StoreFiles) -> None:
     assert f"in use by process {os.getpid()} on" in str(caught.value)
 
 
+def test_an_owner_that_has_not_said_who_it_is_is_an_owner(files: StoreFiles) -> None:
+    with OwnerLock.take(files, "2025-01-01T00:00:00Z"):
+        Path(files.lock).write_bytes(b"")
+        with pytest.raises(StoreInUse, match="in use by another process"):
+            OwnerLock.take(files, "2025-01-02T00:00:00Z")
+
+
 def test_the_lock_is_free_after_its_release_and_the_file_stays(files: StoreFiles) -> None:
     lock = OwnerLock.take(files, "2025-01-01T00:00:00Z")
     assert is_locked(files)

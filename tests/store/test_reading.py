@@ -139,6 +139,15 @@ def test_a_dead_store_is_read_as_it_was_left(
     assert [digest(files.saga), digest(f"{files.saga}-wal")] == before
 
 
+def test_the_views_can_be_read_through_a_reader(filled: SagaStore, reader: OpenReader) -> None:
+    """Not with `trusted_schema=OFF`: then json functions in views are refused, and CHECKs with them not
+    verified.
+    """
+    read = reader()
+    for view in ("sagas_overview", "step_history", "open_tasks", "incidents"):
+        assert read._rows(f"SELECT * FROM {view}")
+
+
 def test_a_store_in_memory_is_read_over_its_owner() -> None:
     from .support import with_definition
 
