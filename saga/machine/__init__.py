@@ -7,8 +7,9 @@
     decide      stimulus -> records: the rules, in `advancing`, `failing`, `undoing` and `acting`
     pending     state -> what must be outside
 
-No clock, no thread, no file, no randomness, no author's code: times and the guarded calls of the author's functions
-come in as arguments, effects are the difference of `pending`. The same machine runs in simulation and in the runtime.
+No clock, no thread, no file, no randomness, no author's code: times and the guarded calls of the author's
+functions come in as arguments, effects are the difference of `pending`. The same machine runs in simulation
+and in the runtime.
 """
 
 from saga.machine.decide import decide

@@ -1,8 +1,9 @@
-"""What a person does to a saga: retry, skip, mark done, suspend, resume, cancel. Each is recorded with its reason.
+"""What a person does to a saga: retry, skip, mark done, suspend, resume, cancel; recorded with the reason.
 
-Retrying keeps the command's id where no outcome is stored under it (a technical failure, a participant that is back),
-so that an effect that did happen is found by its idempotency key. Where an outcome is stored (a refusal, a command made
-void after a time-out) only a new visit with a new id can lead to another one. See docs/adr for why.
+Retrying keeps the command's id where no outcome is stored under it (a technical failure, a participant that
+is back, an outcome that nobody knows), so that an effect that did happen is found by its idempotency key.
+Where an outcome is stored (a refusal, a command made void by an inquiry) only a new visit with a new id can
+lead to another one. See docs/adr for why.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _FAILED = frozenset({"failed", "undo-failed"})
 
 
 def act(turn: Turn, action: s.Stimulus) -> None:
-    """Carry out an operator's action. Raises NotPossible, and records nothing, when it does not fit the state."""
+    """Carry out an operator's action. Raises NotPossible, and records nothing, when it does not fit."""
     match action:
         case s.Cancel():
             _cancel(turn, action)
@@ -42,7 +43,7 @@ def act(turn: Turn, action: s.Stimulus) -> None:
 
 
 def parked_visit(state: State, path: str) -> Visit:
-    """Return the parked visit of this path or of this element, or the only one there is when `path` is empty."""
+    """Return the parked visit of this path or element, or the only one there is when `path` is empty."""
     parked = [visit for visit in state.visits.values() if visit.phase is Phase.PARKED]
     if not parked:
         raise NotPossible(f"nothing in it is parked, it is {state.status.value}")
@@ -127,4 +128,4 @@ def _after(turn: Turn, visit: Visit) -> str:
         case g.Again():
             return turn.graph.scope(node.target).next
         case _:
-            raise NotPossible(f"there is no way around {visit.element}; retry it or mark what led to it as done")
+            raise NotPossible(f"there is no way around {visit.element}; retry it")

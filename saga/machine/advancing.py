@@ -33,7 +33,7 @@ def arrive(turn: Turn, scope: str, node_id: str) -> None:
 
 
 def complete(turn: Turn, scope: str) -> None:
-    """Nothing is left in a scope that was not to be undone: it is completed, and the flow goes on behind it."""
+    """Nothing is left in a scope that is not to be undone: it is completed, the flow goes on behind it."""
     if scope == TOP:
         turn.record(r.Ended("COMPLETED"))
         return

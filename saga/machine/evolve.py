@@ -3,7 +3,8 @@
 Rules
 1. It looks nothing up and decides nothing: the record says it all. No graph, no clock, no author's code.
 2. It changes the state it is given and returns it; `decide` and replay own the state they evolve.
-3. A record that does not fit the state is a damaged journal or a bug: `Unfitting`, and the state must be thrown away.
+3. A record that does not fit the state is a damaged journal or a bug: `Unfitting`, and the state must be
+   thrown away.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def evolve(state: State | None, record: r.Record) -> State:
 
 
 def apply(state: State, record: r.Record) -> None:
-    """Apply `record` to a state that is there. Raises Unfitting when it does not fit; the state is then undefined."""
+    """Apply `record` to a state that is there. Raises Unfitting, and spoils the state, if it does not fit."""
     try:
         _APPLY[type(record)](state, record)
     except (KeyError, AttributeError, IndexError) as error:
@@ -57,7 +58,7 @@ def apply(state: State, record: r.Record) -> None:
 
 
 def replay(records: Iterable[r.Record]) -> State:
-    """Return the state that these records lead to. Raises Unfitting when they do not fit or there are none."""
+    """Return the state that these records lead to. Raises Unfitting if they do not fit or there are none."""
     state: State | None = None
     for record in records:
         state = evolve(state, record)
@@ -106,7 +107,7 @@ def _close(state: State, path: str) -> Visit:
 
 
 def _know(state: State, element: str, value: Raw) -> None:
-    """`element` has a value now. The old dictionary stays as it is: entries of `done` hold it as their snapshot."""
+    """`element` has a value now. The old dictionary stays as it is: entries of `done` hold on to it."""
     state.results = {**state.results, element: value}
 
 
@@ -179,7 +180,7 @@ def _subtree(state: State, root: ScopeInstance) -> list[ScopeInstance]:
 
 
 def _gather(state: State, root: ScopeInstance) -> None:
-    """Make `root` the only scope instance of its subtree: it takes over what is open and what was done in it."""
+    """Make `root` the only scope instance of its subtree: it takes over what is open and was done in it."""
     inner = {root.path}
     for scope in _subtree(state, root)[1:]:
         inner.add(scope.path)
@@ -340,7 +341,9 @@ def _undo_sent(state: State, record: r.UndoSent) -> None:
         raise Unfitting(f"{record.path} undoes {record.of}, but {done.path} is the last one done")
     done.tries += 1
     sent = Sent(record.type, record.command, record.to, record.number)
-    state.visits[record.path] = Visit(record.path, record.element, record.scope, Phase.OPEN, sent, undoes=done)
+    state.visits[record.path] = Visit(
+        record.path, record.element, record.scope, Phase.OPEN, sent, undoes=done
+    )
     scope.open += 1
 
 

@@ -4,8 +4,9 @@ Rules
 1. A refusal is caught by the innermost scope around it that catches its code and still goes forward.
    Nobody catches it: the whole saga turns back, once.
 2. After a pivot there is no way back: a refusal that nobody catches parks the visit it came from.
-3. Before anything is undone, what is still open in the scope comes to an end: waits and sleeps are dropped, and
-   of each command sent the participant is asked what became of it. Until it has answered, nothing is undone.
+3. Before anything is undone, what is still open in the scope comes to an end: waits and sleeps are dropped,
+   and of each command sent the participant is asked what became of it. Before it has answered, nothing is
+   undone.
 4. A caught refusal: everything in the scope is undone first, then the flow goes on at the catch.
 """
 
@@ -30,7 +31,7 @@ def catcher(turn: Turn, scope: str, code: str) -> ScopeInstance | None:
 
 
 def forward_only(turn: Turn, visit: Visit, code: str) -> bool:
-    """Whether there is no way back from a failure of this visit: a pivot was passed, and nobody catches the code."""
+    """Whether a failure of this visit leads nowhere: a pivot was passed, and nobody catches the code."""
     return turn.state.pivoted and catcher(turn, visit.scope, code) is None
 
 
@@ -46,8 +47,8 @@ def throw(turn: Turn, scope: str, code: str, reason: str, element: str) -> None:
 
 
 def fail_visit(turn: Turn, visit: Visit, ending: r.Record, code: str, reason: str) -> None:
-    """An open visit fails: `ending` records its end, then the refusal is thrown. After a pivot it is parked instead,
-    as it is, when nobody catches the refusal."""
+    """An open visit fails: `ending` records its end, then the refusal is thrown. After a pivot it is parked
+    instead, as it is, when nobody catches the refusal."""
     if forward_only(turn, visit, code):
         turn.park(visit, _kind(code), reason)
         return
@@ -84,7 +85,8 @@ def cancel_refusal(turn: Turn) -> str | None:
         return "a pivot step was completed, from there it only goes forward"
     for visit in turn.state.visits.values():
         node = turn.graph.nodes[visit.element]
-        if isinstance(node, Step) and node.pivot and visit.sent is not None and visit.phase is not Phase.PARKED:
+        under_way = visit.sent is not None and visit.phase is not Phase.PARKED
+        if isinstance(node, Step) and node.pivot and under_way:
             return f"its pivot step {visit.element} is under way; wait for its outcome"
     return None
 

@@ -41,7 +41,7 @@ NOTHING_AT_ALL = Pending()
 
 
 def command_id(saga_id: str, path: str) -> str:
-    """Return the id of the command of a visit, which is its idempotency key too: the same for all attempts."""
+    """Return the id of the command of a visit, its idempotency key too: the same for all attempts."""
     return f"{saga_id}:{path}"
 
 

@@ -111,8 +111,8 @@ class ScopeLeft(_Record, frozen=True, tag="scope-left"):
 
 
 class ScopeFailed(_Record, frozen=True, tag="scope-failed"):
-    """A scope (the top one: path "") turns back. Waits and timers in it are dropped; what is open is resolved,
-    then what was done is undone in reverse. `caught`: the flow goes on behind it once that is done."""
+    """A scope (the top one: path "") turns back. Waits and timers in it are dropped, what is open is
+    resolved, then what was done is undone in reverse. `caught`: the flow goes on behind it after that."""
 
     path: str
     code: str
@@ -177,7 +177,7 @@ class CommandSent(_Record, frozen=True, tag="command-sent"):
 
 
 class AttemptFailed(_Record, frozen=True, tag="attempt-failed"):
-    """An attempt ended without an answer. `unknown`: the effect may have happened all the same (a gateway)."""
+    """An attempt ended without an answer. `unknown`: it may have had an effect all the same (a gateway)."""
 
     path: str
     attempt: int
@@ -188,7 +188,7 @@ class AttemptFailed(_Record, frozen=True, tag="attempt-failed"):
 
 
 class AttemptBegun(_Record, frozen=True, tag="attempt-begun"):
-    """The command is sent again, with the same id. `anew`: a person wants it, the attempts before do not count."""
+    """The command is sent again, with the same id. `anew`: by a person; attempts before do not count."""
 
     path: str
     attempt: int
@@ -226,7 +226,7 @@ class StepFailed(_Record, frozen=True, tag="step-failed"):
 
 
 class Resolving(_Record, frozen=True, tag="resolving"):
-    """The outcome is inquired: the participant tells the stored answer, or makes sure that there will be none.
+    """The outcome is inquired: the participant tells the stored answer, or sees to it that there is none.
     `code`: what is thrown when there is none, if the step was not out of time but of attempts (`failed`)."""
 
     path: str
@@ -335,7 +335,8 @@ class UndoSkipped(_Record, frozen=True, tag="undo-skipped"):
 
 class Parked(_Record, frozen=True, tag="parked"):
     """This visit cannot go on without a person. `kind`: `function` (the author's function raised), `refused`,
-    `failed`, `timeout` (there is no way back), `undo-refused`, `undo-failed`, `no-handler`, `down`, `poison`, `store`.
+    `failed`, `timeout` (there is no way back), `undo-refused`, `undo-failed`, `no-handler`, `down`, `poison`,
+    `store`.
     `of`: for a compensation whose function raised, the visit it was to undo."""
 
     path: str

@@ -1,6 +1,6 @@
 """What may happen to a saga: the stimuli that `decide` answers with records.
 
-A stimulus says which visit it is about by its path; the shell knows the path from the command id, timer or wait.
+A stimulus says which visit it is about by its path; the shell knows it from the command id, timer or wait.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Cancel(_Stimulus, frozen=True, tag="cancel"):
 
 
 class Retry(_Stimulus, frozen=True, tag="retry"):
-    """Try the parked visit again; `path` may be left out when only one is parked, and may be an element's name."""
+    """Try the parked visit again; `path` may be an element's name, and left out when only one is parked."""
 
     reason: str
     path: str = ""

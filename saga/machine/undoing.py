@@ -1,13 +1,13 @@
 """Backward: what was done is undone, strictly in the reverse of the order of completion, one at a time.
 
-Only what completed is undone, at most once for each completion. A compensation that is refused, or out of attempts, is
-parked, and nothing before it is undone until a person has decided.
+Only what completed is undone, at most once for each completion. A compensation that is refused, or out of
+attempts, is parked, and nothing before it is undone until a person has decided.
 """
 
 from __future__ import annotations
 
 from saga.machine import records as r
-from saga.machine.state import TOP, Direction, ScopeInstance
+from saga.machine.state import TOP, ScopeInstance
 from saga.machine.turn import Stuck, Turn
 
 __all__ = ["undo_next"]
@@ -33,12 +33,12 @@ def undo_next(turn: Turn, scope: ScopeInstance) -> bool:
 
 
 def undone(turn: Turn, scope: ScopeInstance) -> None:
-    """Everything in a failed scope is undone: the saga is over, or the flow goes on where the refusal was caught."""
+    """All in a failed scope is undone: the saga is over, or the flow goes on where the refusal was caught."""
     if scope.path == TOP:
         turn.record(r.Ended("COMPENSATED"))
         return
-    assert scope.parent is not None and scope.failure is not None
-    assert scope.direction is Direction.BACKWARD
+    assert scope.parent is not None
+    assert scope.failure is not None
     node = turn.graph.scope(scope.element)
     turn.record(r.ScopeUndone(scope.path))
     turn.arrive(scope.parent, node.catch[scope.failure.code])

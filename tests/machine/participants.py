@@ -193,8 +193,10 @@ class Participants:
             self.reply(s.Refused(call.path, CODES[self.below(2)], "no"))
             resolved = s.Resolved(call.path, "refused")
         else:
-            self.reply(s.Failed(call.path, "read timed out", unknown=self.rules.unknown_is_told))
-            resolved = s.Resolved(call.path, "unknown" if self.rules.unknown_is_told else "not-done")
+            never_left = outcome == "failed" and call.fresh and self.chance(3)
+            unknown = self.rules.unknown_is_told and not never_left
+            self.reply(s.Failed(call.path, "timed out", unknown))
+            resolved = s.Resolved(call.path, "unknown" if unknown else "not-done")
         if call.id in self.asked:
             self.asked.discard(call.id)
             self.reply(resolved)
