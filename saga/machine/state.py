@@ -1,18 +1,20 @@
 """Where one saga is: its scope instances, the visits that are open in them, what was done, what is known.
 
 Rules
-1. `State` is built by `evolve` alone, record by record; nobody else writes to it. Live and replayed it is the same.
+1. `State` is built by `evolve` alone, record by record; nobody else writes to it. Live and replayed it is
+   the same.
 2. A token is an open `Visit`. Its `phase` says what it waits for, and so what must be outside: see `pending`.
-3. Every scope instance has its own direction and its own list of what to undo. The top one turns back once, never again.
+3. Every scope instance has its own direction and its own list of what to undo. The top one turns back once,
+   never again.
 4. A finished visit leaves only its result, and an entry in `done` if it can be undone.
-5. These are `msgspec.Struct`s, which are made in a third of the time of dataclasses (their defaults are copied). They
-   are left out of garbage collection (`gc=False`), since thousands of sagas may be in memory: they form a tree, and no
-   value in them leads back up.
+5. These are `msgspec.Struct`s, which are made in a third of the time of dataclasses (their defaults are
+   copied). They are left out of garbage collection (`gc=False`), since thousands of sagas may be in memory:
+   they form a tree, and no value in them leads back up.
 """
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, StrEnum
 
 import msgspec
 from msgspec import Raw
@@ -34,7 +36,7 @@ TOP = ""
 """Path of the top scope instance."""
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """What a person sees of a saga; exactly one at a time."""
 
     RUNNING = "RUNNING"

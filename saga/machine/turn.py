@@ -2,8 +2,8 @@
 
 A turn records facts, evolving the state as it goes, and keeps two lists of work: tokens that are on their way
 to a node, and scope instances in which something came to an end. The rules that use it are in `advancing`
-(forward), `failing` (turning back), `undoing` (backward) and `acting` (operators); they never call each other in
-circles, but put work on these lists.
+(forward), `failing` (turning back), `undoing` (backward) and `acting` (operators); they never call each other
+in circles, but put work on these lists.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Evaluate", "NotPossible", "Stuck", "Turn"]
 
 
 class Stuck(Exception):
-    """Raised by `Evaluate`: the author's function cannot be used. `kind` is one of `records.Parked`, `reason` for people."""
+    """Raised by `Evaluate`: the author's function cannot be used; `kind`: see `records.Parked`."""
 
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(reason)
@@ -33,7 +33,7 @@ class NotPossible(Exception):
 
 
 class Evaluate(Protocol):
-    """The shell's guarded calls of the author's functions, in the state as it is now. Each may raise Stuck."""
+    """The shell's guarded calls of the author's functions, in the state as it is. Each may raise Stuck."""
 
     def command(self, element: str) -> Sent:
         """Call the function of a step; return its command, encoded, with its destination and number."""
@@ -81,7 +81,7 @@ class Turn:
         self.tokens.append((scope, node))
 
     def touch(self, scope: str) -> None:
-        """Something in the scope instance came to an end: see whether it is complete, or what is undone next."""
+        """Something in the scope instance came to an end: see if it is complete, or what is undone next."""
         self.dirty[scope] = None
 
     def path(self, scope: str, element: str) -> str:
