@@ -142,7 +142,7 @@ class Story:
 
     scenario: str
     crashes: list[Crash] = field(default_factory=list)
-    without_inbox: bool = False
+    broken: str = ""
 
     def __str__(self) -> str:
         return f"{self.scenario}[{' '.join(map(str, self.crashes))}]"
@@ -161,17 +161,10 @@ class Story:
     def _play(self, workers: Workers, store: Path) -> int:
         runs: list[Run] = []
         for n, crash in enumerate(self.crashes):
-            job = Job(
-                str(store),
-                self.scenario,
-                crash.seam,
-                crash.nth,
-                drain=n > 0,
-                without_inbox=self.without_inbox,
-            )
+            job = Job(str(store), self.scenario, crash.seam, crash.nth, n > 0, self.broken)
             runs.append(workers.run(job))
             invariants.acknowledged(store, runs)
-        end = Job(str(store), self.scenario, drain=bool(self.crashes), without_inbox=self.without_inbox)
+        end = Job(str(store), self.scenario, drain=bool(self.crashes), broken=self.broken)
         runs.append(workers.run(end))
         invariants.check_all(store, runs)
         before = invariants.everything(store)

@@ -43,6 +43,10 @@ class Books:
             for id, journal in self.journals.items()
         }
         self.calls = Processor(store.with_name("processor.log")).lines()
+        self._effects: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for context in ("stock", "bank"):
+            for id, what in self.rows(context, "SELECT saga, what FROM effects"):
+                self._effects[id][what] += 1
 
     def rows(self, context: str, statement: str) -> list[tuple[Any, ...]]:
         """Read the file of a context."""
@@ -59,8 +63,7 @@ class Books:
 
     def effects(self, id: str) -> Counter[str]:
         """Return what contexts have done for a saga, and how often."""
-        statement = f"SELECT what FROM effects WHERE saga = '{id}'"
-        return Counter(what for context in ("stock", "bank") for (what,) in self.rows(context, statement))
+        return self._effects[id]
 
     def charges(self, id: str) -> dict[str, int]:
         """Return idempotency key → how often the processor was called with it, to charge for this saga."""
@@ -81,9 +84,9 @@ def check_all(store: Path, runs: Iterable[Run]) -> None:
     whole(store)
     books = Books(store)
     for check in (
+        effects_happen_once,
         money_is_conserved,
         goods_are_conserved,
-        effects_happen_once,
         nothing_is_undone_that_was_not_done,
         compensations_run_in_reverse,
         outcomes_tell_the_truth,

@@ -45,8 +45,8 @@ class Job:
     """At the how-manieth passing."""
     drain: bool = False
     """Start nothing; bring to an end what is there."""
-    without_inbox: bool = False
-    """For the control: forget what was answered before."""
+    broken: str = ""
+    """For the control, a protection that is taken away: `inbox` or `acknowledgement`."""
 
 
 class Killer:
@@ -202,8 +202,8 @@ def main(job: Job) -> None:
     """Do the job."""
     killer = Killer(job)
     seams.hook = killer
-    if job.without_inbox:
-        forget_the_inbox()
+    if job.broken:
+        BREAK[job.broken]()
     clock = VirtualClock()
     store = Path(job.store)
     shop.Cards.processor = shop.Processor(store.with_name("processor.log"))
@@ -216,8 +216,11 @@ def main(job: Job) -> None:
         tell(f"passed {name} {times}")
 
 
+# --- controls: without these protections the invariants must fail ---
+
+
 def forget_the_inbox() -> None:
-    """Take away what makes effects happen once: the look into the inbox, and the key of its rows."""
+    """Take away what makes effects happen once: the look into the inbox, and the rows in it."""
     from saga.store import ContextStore
 
     ContextStore.answers = lambda self, command_ids: {}  # type: ignore[method-assign]
@@ -230,3 +233,21 @@ def forget_the_inbox() -> None:
         self._guard.ours = False
 
     ContextStore.begin = begin_and_forget  # type: ignore[method-assign]
+
+
+def acknowledge_too_early() -> None:
+    """Tell of a start before it is on disk."""
+    start = Work.start
+
+    def tell_and_start(self: Work, saga: type[shop.Fulfil], *ids: str) -> None:
+        for id in ids:
+            tell(f"acked {id}")
+        start(self, saga, *ids)
+
+    Work.start = tell_and_start  # type: ignore[method-assign]
+
+
+BREAK = {
+    "inbox": forget_the_inbox,
+    "acknowledgement": acknowledge_too_early,
+}

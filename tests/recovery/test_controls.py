@@ -1,0 +1,43 @@
+"""Does the harness bite? Without a protection that the runtime has, the invariants must fail."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from . import invariants
+from .harness import ROOT, Crash, Run, Story, Workers, place
+from .worker import Job
+
+
+def test_without_the_inbox_an_effect_happens_twice(workers: Workers) -> None:
+    story = Story("success", [Crash("context.after-commit", 2)], broken="inbox")
+    with pytest.raises(AssertionError, match="happened 2 times"):
+        story.play(workers)
+
+
+def test_with_the_inbox_the_same_kill_does_no_harm(workers: Workers) -> None:
+    assert Story("success", [Crash("context.after-commit", 2)]).play(workers) == 1
+
+
+def test_a_start_that_is_acknowledged_too_early_is_lost(workers: Workers) -> None:
+    story = Story("success", [Crash("coordinator.before-commit", 2)], broken="acknowledgement")
+    with pytest.raises(AssertionError, match="lost: "):
+        story.play(workers)
+
+
+def test_a_process_of_its_own_is_killed_and_recovered_from_like_a_fork(workers: Workers) -> None:
+    """Workers are forks of one process, to save time; here is one that is started like any other program."""
+    with place() as store:
+        job = Job(str(store), "refusal", "context.after-commit", 5)
+        program = f"from tests.recovery.worker import *; main({job!r})"
+        process = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        run = Run(job, process.returncode, process.stdout + process.stderr)
+        run.check()
+        assert run.killed
+        end = workers.run(Job(str(store), "refusal", drain=True))
+        invariants.check_all(store, [run, end])
