@@ -61,7 +61,9 @@ def main() -> int:
     results = run(quick=options.quick)
     print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, synchronous=FULL")
     for row in results:
-        print(f"{row['name']:22} {row['median']:>12,} {row['unit']:18} ({row['lowest']:,} to {row['highest']:,})")
+        print(
+            f"{row['name']:22} {row['median']:>12,} {row['unit']:18} ({row['lowest']:,} to {row['highest']:,})"
+        )
     if options.json:
         options.json.write_text(json.dumps({"results": results}, indent=2) + "\n")
     return 0

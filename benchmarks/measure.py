@@ -32,7 +32,10 @@ def _order(number: int) -> Order:
 
 def throughput(participants: Sequence[Any], sagas: int) -> float:
     """Return sagas per second, from the first `start_many` to the last outcome."""
-    with fresh_directory() as directory, Runtime(directory, contexts=participants, sagas=[FulfilOrder]) as runtime:
+    with (
+        fresh_directory() as directory,
+        Runtime(directory, contexts=participants, sagas=[FulfilOrder]) as runtime,
+    ):
         runtime.start(FulfilOrder, _order(-1)).wait(10)  # everything is loaded and prepared
         starts = [Start(FulfilOrder, _order(number), id=f"order-{number}") for number in range(sagas)]
         began = time.perf_counter()
@@ -47,9 +50,12 @@ def throughput(participants: Sequence[Any], sagas: int) -> float:
 
 
 def latencies_ms(sagas: int) -> list[float]:
-    """Return how long each of so many sagas took, one after the other, from `start` to its outcome; in order of length."""
+    """Return how long each of so many sagas took, one after the other, from `start` to outcome; sorted."""
     found = []
-    with fresh_directory() as directory, Runtime(directory, contexts=GATEWAYS, sagas=[FulfilOrder]) as runtime:
+    with (
+        fresh_directory() as directory,
+        Runtime(directory, contexts=GATEWAYS, sagas=[FulfilOrder]) as runtime,
+    ):
         for number in range(-20, sagas):
             began = time.perf_counter()
             runtime.start(FulfilOrder, _order(number)).wait(10)
@@ -58,4 +64,4 @@ def latencies_ms(sagas: int) -> list[float]:
     return sorted(found)
 
 
-KINDS = {"gateways": GATEWAYS, "contexts": CONTEXTS}
+KINDS: dict[str, Sequence[Any]] = {"gateways": GATEWAYS, "contexts": CONTEXTS}

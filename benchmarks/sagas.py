@@ -13,43 +13,59 @@ from saga import Command, Context, Gateway, Saga, step
 
 @dataclass(frozen=True, slots=True)
 class Order:
+    """What is ordered."""
+
     order_id: str
     amount: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class GoodsReserved:
+    """The goods are set aside."""
+
     reservation_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReserveGoods(Command[GoodsReserved]):
+    """Set goods aside."""
+
     order_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseGoods(Command[None]):
+    """Put them back."""
+
     order_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentTaken:
+    """The money is here."""
+
     payment_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class TakePayment(Command[PaymentTaken]):
+    """Take the money."""
+
     order_id: str
     amount: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class RefundPayment(Command[None]):
+    """Give it back."""
+
     order_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ShipGoods(Command[None]):
+    """Send the goods."""
+
     order_id: str
     payment_id: str
 
@@ -58,6 +74,8 @@ class ShipGoods(Command[None]):
 
 
 class Warehouse(Gateway):
+    """Reserves, without state."""
+
     @ReserveGoods.handler
     def reserve(self, command: ReserveGoods) -> GoodsReserved:
         return GoodsReserved(f"r-{command.order_id}")
@@ -67,6 +85,8 @@ class Warehouse(Gateway):
 
 
 class Bank(Gateway):
+    """Takes money, without state."""
+
     @TakePayment.handler
     def take(self, command: TakePayment) -> PaymentTaken:
         return PaymentTaken(f"p-{command.order_id}")
@@ -76,6 +96,8 @@ class Bank(Gateway):
 
 
 class Carrier(Gateway):
+    """Ships, without state."""
+
     @ShipGoods.handler
     def ship(self, command: ShipGoods) -> None: ...
 
@@ -94,6 +116,8 @@ def _one_table(name: str) -> Migrations:
 
 
 class Inventory(Context):
+    """Reserves; keeps the reservations."""
+
     migrations = _one_table("reservations")
 
     @ReserveGoods.handler
@@ -107,6 +131,8 @@ class Inventory(Context):
 
 
 class Payment(Context):
+    """Takes money; keeps the payments."""
+
     migrations = _one_table("payments")
 
     @TakePayment.handler
@@ -120,6 +146,8 @@ class Payment(Context):
 
 
 class Shipment(Context):
+    """Ships; keeps the shipments."""
+
     migrations = _one_table("shipments")
 
     @ShipGoods.handler

@@ -15,7 +15,9 @@ __all__ = ["bare_loop"]
 
 JOURNAL_COMMIT = 192
 CONTEXT_COMMIT = 64
-PAYLOAD = '[{"is":"step-completed","path":"take_payment.1","answer":{"payment_id":"p-o1"},"undo":"refund_payment"}]'
+PAYLOAD = (
+    '[{"is":"step-completed","path":"take_payment.1","answer":{"payment_id":"p-o1"},"undo":"refund_payment"}]'
+)
 
 
 def _connect(path: Path, schema: str) -> sqlite3.Connection:
@@ -29,7 +31,8 @@ def _connect(path: Path, schema: str) -> sqlite3.Connection:
 def bare_loop(directory: Path, sagas: int, *, contexts: bool) -> float:
     """Return sagas per second of the loop, in files below `directory`."""
     journal = _connect(
-        directory / "journal.db", "CREATE TABLE j (saga INTEGER, seq INTEGER, payload TEXT, PRIMARY KEY (saga, seq))"
+        directory / "journal.db",
+        "CREATE TABLE j (saga INTEGER, seq INTEGER, payload TEXT, PRIMARY KEY (saga, seq))",
     )
     files = [
         _connect(directory / f"context{number}.db", "CREATE TABLE inbox (id TEXT PRIMARY KEY, answer TEXT)")
@@ -49,7 +52,9 @@ def bare_loop(directory: Path, sagas: int, *, contexts: bool) -> float:
             file.execute("BEGIN IMMEDIATE")
             for order in ids:
                 file.execute("INSERT INTO data VALUES (?, ?)", (order, "done"))
-            file.executemany("INSERT INTO inbox VALUES (?, ?)", [(f"{order}:step.1", "null") for order in ids])
+            file.executemany(
+                "INSERT INTO inbox VALUES (?, ?)", [(f"{order}:step.1", "null") for order in ids]
+            )
             file.execute("COMMIT")
     seconds = time.perf_counter() - began
     for connection in (journal, *files):

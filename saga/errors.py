@@ -210,7 +210,7 @@ class Overloaded(UsageError):
     def __init__(self, active: int, limit: int, timeout_s: float) -> None:
         self.active, self.limit, self.timeout_s = active, limit, timeout_s
         super().__init__(
-            f"{active:,} sagas are being started or active, the limit is {limit:,}, and it stayed so for {timeout_s:g} s; "
+            f"{active:,} sagas are active, the limit is {limit:,}, and it stayed so for {timeout_s:g} s; "
             f"nothing was stored, try again later"
         )
 
@@ -286,7 +286,9 @@ class DataLossDetected(StoredDataError):
 
     def __init__(self, path: str, what: str) -> None:
         self.path, self.what = path, what
-        super().__init__(f"{path}: {what}; restore the whole directory from one backup. Nothing was dispatched")
+        super().__init__(
+            f"{path}: {what}; restore the whole directory from one backup. Nothing was dispatched"
+        )
 
 
 # --- the environment ------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ __all__ = ["Handle", "refuse_in_actor"]
 class Handle:
     """One saga. Cheap: thousands may be held and waited for at once.
 
-    `id` is the saga's id. `handle.wait(timeout)` waits in a thread, `await handle` in asyncio, without blocking the loop.
+    `id` is the saga's id. `handle.wait(timeout)` waits in a thread, `await handle` in asyncio; the loop is not blocked.
     """
 
     __slots__ = ("_completion", "_look")

@@ -86,7 +86,9 @@ class Rejected(Exception):
 
     def __init__(self, reason: str, *, code: str) -> None:
         if not isinstance(reason, str) or not isinstance(code, str) or not code:
-            raise ValueError(f"Rejected takes a reason and a code, both strings, the code not empty: {reason!r}, {code!r}")
+            raise ValueError(
+                f"Rejected takes a reason and a code, both strings, the code not empty: {reason!r}, {code!r}"
+            )
         if code in RESERVED_CODES:
             raise ValueError(f"code {code!r} is reserved for the machine; use another one")
         super().__init__(reason)
@@ -111,7 +113,13 @@ def type_name(cls: type) -> str:
     if not isinstance(own, str) or not _TYPE_NAME.fullmatch(own):
         raise DefinitionError(
             cls.__name__,
-            [Problem("__saga_type__", f"{own!r} is not a type name", "write it as 'name/version', e.g. 'TakePayment/2'")],
+            [
+                Problem(
+                    "__saga_type__",
+                    f"{own!r} is not a type name",
+                    "write it as 'name/version', e.g. 'TakePayment/2'",
+                )
+            ],
         )
     return own
 
@@ -128,7 +136,13 @@ def answer_type(command: type[Command[Any]]) -> Any:
                 return None if answer is type(None) else answer
     raise DefinitionError(
         command.__name__,
-        [Problem(command.__name__, "does not say what its answer is", "derive it from Command[TheAnswer] or Command[None]")],
+        [
+            Problem(
+                command.__name__,
+                "does not say what its answer is",
+                "derive it from Command[TheAnswer] or Command[None]",
+            )
+        ],
     )
 
 
@@ -145,6 +159,9 @@ def key_field(event: type[Event]) -> str | None:
     if len(marked) > 1:
         raise DefinitionError(
             event.__name__,
-            [Problem(f"{event.__name__}.{name}", "is a second key", "mark one field only with Key[...]") for name in marked[1:]],
+            [
+                Problem(f"{event.__name__}.{name}", "is a second key", "mark one field only with Key[...]")
+                for name in marked[1:]
+            ],
         )
     return marked[0] if marked else None

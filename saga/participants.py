@@ -82,7 +82,7 @@ class Context:
     listen_from: ClassVar[str] = "beginning"
 
     db: Database
-    """The context's database. User code cannot end the transaction, attach files, change pragmas or write our tables."""
+    """The context's database. User code cannot end the transaction, attach files, set pragmas or write our tables."""
 
     _saga_publish: Callable[[Event], None] | None = None
 
@@ -125,7 +125,9 @@ class Gateway:
         if context is not None:
             cls.context = context
         problems = [
-            Problem(f"{cls.__name__}.{name}", f"listens to {type_name(event)}", "only a Context listens to events")
+            Problem(
+                f"{cls.__name__}.{name}", f"listens to {type_name(event)}", "only a Context listens to events"
+            )
             for event, name in listeners_of(cls).items()
         ]
         if not isinstance(cls.concurrency, int) or cls.concurrency < 1:

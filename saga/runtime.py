@@ -54,7 +54,7 @@ from saga.machine import stimuli as s
 from saga.machine.acting import parked_visit
 from saga.messages import Command, Event, Rejected, key_field, type_name
 from saga.participants import Context
-from saga.store import OwnerLock, OverviewRow, StoreFiles, StoreReader
+from saga.store import OverviewRow, OwnerLock, StoreFiles, StoreReader
 
 __all__ = ["Runtime", "Start"]
 
@@ -368,14 +368,19 @@ class Runtime:
         self._act(id, "cancel", s.Cancel(reason), timeout)
 
     def retry(self, id: str, reason: str = "", *, step: str = "", timeout: float = 30.0) -> None:
-        """Try again what is parked. `step`: the element or path, needed when several are. Raises UnknownSaga, NotAllowed."""
+        """Try again what is parked. `step`: the element or path, needed when several are.
+
+        Raises UnknownSaga, NotAllowed.
+        """
         self._act(id, "retry", s.Retry(reason or "retried by an operator", step), timeout)
 
     def skip(self, id: str, reason: str, *, step: str = "", timeout: float = 30.0) -> None:
         """Let the saga go on without what is parked; `self.<step>` is not reached then. Raises as `retry`."""
         self._act(id, "skip", s.Skip(reason, step), timeout)
 
-    def mark_done(self, id: str, answer: object, reason: str, *, step: str = "", timeout: float = 30.0) -> None:
+    def mark_done(
+        self, id: str, answer: object, reason: str, *, step: str = "", timeout: float = 30.0
+    ) -> None:
         """Let the saga go on as if the parked step, or compensation, had been done with this answer.
 
         Raises as `retry`, and NotEncodable when `answer` is not of the type that the step's command is answered with.
@@ -391,7 +396,9 @@ class Runtime:
                 try:
                     data = codec_for(function.answer).encode(answer)
                 except NotEncodable as error:
-                    error.add_note(f"mark_done of {visit.path} in saga {id!r} takes what its command is answered with")
+                    error.add_note(
+                        f"mark_done of {visit.path} in saga {id!r} takes what its command is answered with"
+                    )
                     raise
             return s.MarkDone(reason, Raw(data), visit.path)
 
@@ -511,7 +518,7 @@ class Runtime:
             raise _begun(request, timeout) from None
 
     def _withdraw(self, crew: Crew, request: object, timeout: float) -> None:
-        """The time is up: take a start back that has not begun, so that nothing was stored when Overloaded is raised."""
+        """The time is up: take a start back that has not begun, so that nothing is stored when Overloaded is raised."""
         if isinstance(request, q.StartSagas) and request.claim():
             raise Overloaded(crew.active, self._settings.max_active, timeout)
 
@@ -531,7 +538,9 @@ def _as_failure(directory: str, error: BaseException) -> BaseException:
 def _begun(request: object, timeout: float) -> WaitTimeout:
     """Return the error for what has begun and is not on disk yet, since the disk is full or slow."""
     what = "the start" if isinstance(request, q.StartSagas) else f"the {type(request).__name__.lower()}"
-    return WaitTimeout(f"{what} (it has begun, and may still come to be stored; ask again with the same id)", timeout)
+    return WaitTimeout(
+        f"{what} (it has begun, and may still come to be stored; ask again with the same id)", timeout
+    )
 
 
 def _checked_id(id: str) -> str:
@@ -544,7 +553,9 @@ def _checked_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
     for key, value in tags.items():
         for text in (key, value):
             if not isinstance(text, str) or not text.isprintable() or len(text) > MOST_ID:
-                raise NotEncodable("tags", str(key), f"{text!r:.80} is no text of at most {MOST_ID} printable characters")
+                raise NotEncodable(
+                    "tags", str(key), f"{text!r:.80} is no text of at most {MOST_ID} printable characters"
+                )
     return dict(tags)
 
 

@@ -36,9 +36,8 @@ EFFECTS = CLOCK | CHANCE | THREADS | FILES | OUTSIDE | LOGS
 BUILT_IN_EFFECTS = {"open", "print", "input"}
 
 EXECUTORS = {"concurrent.futures.ThreadPoolExecutor", "concurrent.futures.ProcessPoolExecutor"}
-STARTS_OR_SLEEPS = (
-    THREADS - {"threading", "concurrent"} | EXECUTORS | {"threading.Thread", "threading.Timer", "sched", "time.sleep"}
-)
+STARTS = {"threading.Thread", "threading.Timer"} | EXECUTORS
+STARTS_OR_SLEEPS = (THREADS - {"threading", "concurrent"}) | STARTS | {"sched", "time.sleep"}
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,8 @@ class Crew:
         self.inbox = Mailbox()
         """The coordinator's mailbox."""
         self.mailboxes: dict[str, Mailbox] = {
-            each.name: GatewayMailbox(CallBook()) if each.kind == "gateway" else Mailbox() for each in participants
+            each.name: GatewayMailbox(CallBook()) if each.kind == "gateway" else Mailbox()
+            for each in participants
         }
         self.failure: BaseException | None = None
         self.failed = threading.Event()
@@ -174,7 +175,7 @@ class Crew:
             raise
         known = store.participants()
         for participant in self._participants.values():
-            kind, next_number, commit_no, outbox_no = known.get(participant.name, (participant.kind, 1, 0, 0))
+            _, next_number, commit_no, outbox_no = known.get(participant.name, (participant.kind, 1, 0, 0))
             lane = Lane(
                 participant.name,
                 participant.kind,
@@ -191,13 +192,22 @@ class Crew:
     def _match_definitions(self, store: SagaStore) -> None:
         live = store.live_definitions()
         stored = [
-            StoredDefinition(row.no, row.name, row.version, row.hash, Graph.from_json(row.graph), live.get(row.no, 0))
+            StoredDefinition(
+                row.no, row.name, row.version, row.hash, Graph.from_json(row.graph), live.get(row.no, 0)
+            )
             for row in store.definitions()
         ]
         new = self._definitions.match(stored)
         batch = Batch()
         batch.definitions = [
-            (no, each.graph.name, each.graph.version, each.graph.digest(), each.graph.to_json(), store.high_ms)
+            (
+                no,
+                each.graph.name,
+                each.graph.version,
+                each.graph.digest(),
+                each.graph.to_json(),
+                store.high_ms,
+            )
             for no, each in new
         ]
         if new:
@@ -238,7 +248,8 @@ class Crew:
     def _store_state(self, name: str) -> tuple[StoreState, int]:
         """What saga.db says now; the coordinator may be at work meanwhile, so numbers may be a little low."""
         store, coordinator = self._store, self._coordinator
-        assert store is not None and coordinator is not None
+        assert store is not None
+        assert coordinator is not None
         state = StoreState(
             store.store_id,
             store.epoch,
@@ -363,5 +374,3 @@ class _ContextWorld:
         """Have its mailbox told when listeners are to be tried again."""
         crew = self._crew
         crew._timekeeper.wake_at(f"context:{self._name}", due_ms, crew.mailboxes[self._name], RetryDue())
-
-

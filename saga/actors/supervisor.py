@@ -85,5 +85,6 @@ class SupervisorActor(pykka.ThreadingActor):
         for name, what, seconds, stack in self._watch.overdue():
             log.error("call_hangs", participant=name, call=what, seconds=round(seconds, 1), stack=stack)
             if self._on_hang == "exit" and name != "coordinator":
-                print(f"saga: {name} hangs in {what} for {seconds:.0f} s, exiting", file=sys.stderr, flush=True)
+                sys.stderr.write(f"saga: {name} hangs in {what} for {seconds:.0f} s, exiting\n")
+                sys.stderr.flush()
                 os._exit(HANGS_EXIT_CODE)

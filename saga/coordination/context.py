@@ -94,8 +94,12 @@ class ContextDriver:
         self._coordinator = coordinator
         self._world = world
         self._busy = busy
-        self._handlers = {type_name(c): _Handler(context, c, name) for c, name in handlers_of(type(context)).items()}
-        self._listeners = {type_name(e): _Listener(context, e, name) for e, name in listeners_of(type(context)).items()}
+        self._handlers = {
+            type_name(c): _Handler(context, c, name) for c, name in handlers_of(type(context)).items()
+        }
+        self._listeners = {
+            type_name(e): _Listener(context, e, name) for e, name in listeners_of(type(context)).items()
+        }
         self._positions: dict[str, int] = {}
         self._retries = {(row.event_no, row.event_type): row for row in store.retries()}
         self._pruned_to = store.floor
@@ -266,7 +270,9 @@ class ContextDriver:
                 self._answers.append(_stored(message.saga_no, message.path, known, ""))
             return
         if message.number < self._store.floor:
-            log.info("stale_command", command_id=message.command_id, number=message.number, floor=self._store.floor)
+            log.info(
+                "stale_command", command_id=message.command_id, number=message.number, floor=self._store.floor
+            )
             return
         self._cause = (message.correlation, message.command_id)
         outcome, answer, value, reason, code = self._run(message.type, message.command, message.value)
@@ -374,7 +380,15 @@ class ContextDriver:
         number = self._store.outbox_no + len(self._changes.outbox) + 1
         correlation, causation = self._cause
         self._changes.outbox.append(
-            (f"{self._store.name}:{number}", codec.name, key, data, self._world.now_ms(), correlation, causation)
+            (
+                f"{self._store.name}:{number}",
+                codec.name,
+                key,
+                data,
+                self._world.now_ms(),
+                correlation,
+                causation,
+            )
         )
 
     def _outbox_taken(self, message: OutboxTaken) -> None:
@@ -442,11 +456,15 @@ class ContextDriver:
         return min((no for no, _ in self._retries), default=None)
 
     def _wake(self) -> None:
-        self._world.wake_at(min((row.due_ms for row in self._retries.values() if row.due_ms is not None), default=None))
+        self._world.wake_at(
+            min((row.due_ms for row in self._retries.values() if row.due_ms is not None), default=None)
+        )
 
     def _retry_due(self, message: RetryDue) -> None:
         now = self._world.now_ms()
-        nos = tuple(row.event_no for row in self._retries.values() if row.due_ms is not None and row.due_ms <= now)
+        nos = tuple(
+            row.event_no for row in self._retries.values() if row.due_ms is not None and row.due_ms <= now
+        )
         if nos:
             self._after.append(lambda: self._coordinator.post(Fetch(self._store.name, nos)))
 

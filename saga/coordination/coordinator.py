@@ -95,9 +95,8 @@ class Coordinator:
         self._world = surroundings
         self._completions = completions
         self._max_busy = max_busy
-        self.dispatcher = Dispatcher(lambda no: self.ledger.cache.get(no), lambda: store.commit_no)
+        self.dispatcher = Dispatcher(self._find, lambda: store.commit_no)
         self.ledger = Ledger(store, definitions, self.dispatcher, busy, cache_limit)
-        self._find = self.ledger.cache.get
         self.relay = Relay(self._read_events)
         self.busy_count = 0
         """Sagas that have commands outside."""
@@ -205,7 +204,12 @@ class Coordinator:
         """Write the numbers of participants that have changed."""
         stored = self._numbers_stored
         for name, lane in self.dispatcher.lanes.items():
-            numbers = (lane.kind, lane.next_number, self.commit_nos.get(name, 0), self.outbox_nos.get(name, 0))
+            numbers = (
+                lane.kind,
+                lane.next_number,
+                self.commit_nos.get(name, 0),
+                self.outbox_nos.get(name, 0),
+            )
             if stored.get(name) != numbers:
                 stored[name] = numbers
                 self.ledger.batch.participants[name] = numbers
@@ -294,6 +298,10 @@ class Coordinator:
         rows = self._store.events_after(after_no, types, limit)
         return [Notify(row.no, row.id, row.type, Raw(row.payload), row.correlation) for row in rows]
 
+    def _find(self, no: int) -> Instance | None:
+        """Return the saga of this number, from memory or by replay."""
+        return self.ledger.cache.get(no)
+
     # --- participants -----------------------------------------------------------------------------
 
     def _answers(self, message: Answers) -> None:
@@ -315,7 +323,13 @@ class Coordinator:
         for event in message.events:
             if event.no > known:
                 self.ledger.log_event(
-                    event.event_id, event.type, event.key, event.event, participant, event.correlation, event.causation
+                    event.event_id,
+                    event.type,
+                    event.key,
+                    event.event,
+                    participant,
+                    event.correlation,
+                    event.causation,
                 )
                 known = event.no
         self.outbox_nos[participant] = known
@@ -337,7 +351,9 @@ class Coordinator:
     def _fetch(self, message: q.Fetch) -> None:
         """Send events of the log again."""
         rows = self._store.events(message.nos)
-        again = [Notify(row.no, row.id, row.type, Raw(row.payload), row.correlation, again=True) for row in rows]
+        again = [
+            Notify(row.no, row.id, row.type, Raw(row.payload), row.correlation, again=True) for row in rows
+        ]
         self.dispatcher.lanes[message.participant].port.post_many(again)
 
     def _lost(self, message: q.Lost) -> None:
@@ -348,13 +364,13 @@ class Coordinator:
         dispatcher = self.dispatcher
         for instance in self.busy_sagas():
             for path, (sent, _) in instance.pending.commands.items():
-                if participant is None or (sent.to == participant and path in instance.delivered):
-                    if not dispatcher.send_again(instance, path, sent.to):
-                        self._world.post(q.Blocked(instance.no, path))
+                lost = sent.to == participant and dispatcher.may_be_outside(instance, path, participant)
+                if (participant is None or lost) and not dispatcher.send_again(instance, path, sent.to):
+                    self._world.post(q.Blocked(instance.no, path))
             for path, sent in instance.pending.resolves.items():
-                if participant is None or sent.to == participant:
-                    if not dispatcher.inquire(instance, path, sent.to):
-                        self._world.post(q.Blocked(instance.no, path))
+                lost = sent.to == participant
+                if (participant is None or lost) and not dispatcher.inquire(instance, path, sent.to):
+                    self._world.post(q.Blocked(instance.no, path))
 
     def _lowered(self, message: q.Lowered) -> None:
         lane = self.dispatcher.lanes[message.participant]
@@ -425,7 +441,9 @@ class Coordinator:
             if visit.sent is not None:
                 back = self.dispatcher.missing(visit.sent.to) is None
             else:
-                back = isinstance(instance.author, Author) and instance.author.can_call(visit.element, visit.undoes)
+                back = isinstance(instance.author, Author) and instance.author.can_call(
+                    visit.element, visit.undoes
+                )
             if back:
                 self._happen(instance, s.Retry("what it was parked for is there again", path), None)
 
@@ -456,7 +474,11 @@ class Coordinator:
             seen: dict[str, q.Start] = {}
             for start in request.starts:
                 self._check_conflict(start, there.get(start.id), seen.get(start.id))
-                if start.id not in there and start.id not in seen and self.ledger.started_here(start.id) is None:
+                if (
+                    start.id not in there
+                    and start.id not in seen
+                    and self.ledger.started_here(start.id) is None
+                ):
                     fresh.append(start)
                 seen[start.id] = start
         except SagaError as error:
@@ -581,7 +603,7 @@ class Coordinator:
 def _stimulus(instance: Instance, answer: Answer) -> Stimulus:
     """Return what an answer means to the saga; the author's functions will see its value."""
     path, outcome = answer.path, answer.outcome
-    if outcome == "done" or outcome == "resolved-done":
+    if outcome in ("done", "resolved-done"):
         visit = instance.state.visits.get(path)
         if visit is not None and visit.undoes is None:
             if answer.value is UNSET:

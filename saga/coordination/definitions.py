@@ -142,7 +142,9 @@ def _difference(stored: Graph, given: Graph) -> str:
     gone = sorted(stored.nodes.keys() - given.nodes.keys())
     new = sorted(given.nodes.keys() - stored.nodes.keys())
     types = sorted(
-        name for name in stored.types.keys() | given.types.keys() if stored.types.get(name) != given.types.get(name)
+        name
+        for name in stored.types.keys() | given.types.keys()
+        if stored.types.get(name) != given.types.get(name)
     )
     parts = [
         f"without {', '.join(gone)}" if gone else "",

@@ -2,7 +2,7 @@
 
 Rules
 1. Nothing is sent before it is journaled. What was sent and not answered is sent again when its participant restarts.
-2. Credit: at most max(64, 2 × concurrency) commands are with a participant; the others wait here as two numbers
+2. Credit: at most max(64, 2 * concurrency) commands are with a participant; the others wait here as two numbers
    each, their content in the journal. Compensations and inquiries need no credit.
 3. Commands to one participant are numbered without gaps in time: the lowest number still open travels along, and
    everything below it is over for ever.
@@ -144,7 +144,15 @@ class Dispatcher:
         delivered = repeated or path in instance.delivered
         lane.outside.discard(key)
         lane.out.append(
-            Inquire(command_id(instance.state.id, path), instance.no, path, sent.number, delivered, repeated, lane.floor)
+            Inquire(
+                command_id(instance.state.id, path),
+                instance.no,
+                path,
+                sent.number,
+                delivered,
+                repeated,
+                lane.floor,
+            )
         )
         return True
 
@@ -154,13 +162,23 @@ class Dispatcher:
             while lane.waiting and len(lane.outside) < lane.credit and lane.down is None:
                 saga_no, path = lane.waiting.popleft()
                 instance = self._find(saga_no)
-                if instance is None or path not in instance.pending.commands or (saga_no, path) in lane.outside:
+                if (
+                    instance is None
+                    or path not in instance.pending.commands
+                    or (saga_no, path) in lane.outside
+                ):
                     continue  # it is over, inquired, or was sent meanwhile
                 lane.outside.add((saga_no, path))
                 self._post(lane, instance, instance.state.visits[path])
             if lane.out:
                 out, lane.out = lane.out, []
                 lane.port.post_many(out)
+
+    def may_be_outside(self, instance: Instance, path: str, participant: str) -> bool:
+        """Return whether the command may have been given to the participant: only one that waits for credit has not."""
+        lane = self.lanes.get(participant)
+        outside = lane is not None and (instance.no, path) in lane.outside
+        return outside or instance.recovered or path in instance.delivered
 
     def send_again(self, instance: Instance, path: str, participant: str) -> bool:
         """The participant may have lost the command: send it again; False when it is not there."""

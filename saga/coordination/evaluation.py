@@ -71,12 +71,17 @@ class Author:
     def begin(self, saga_id: str, input: object, started_ms: int, tags: Mapping[str, str]) -> None:
         """The saga is about to begin: the author's functions are called before there is a state to look at."""
         started_at = datetime.fromtimestamp(started_ms / 1000, UTC)
-        self.view = self.definition.saga(id=saga_id, input=input, started_at=started_at, tags=tags, load=self._load)
+        self.view = self.definition.saga(
+            id=saga_id, input=input, started_at=started_at, tags=tags, load=self._load
+        )
 
     def attach(self, state: State) -> None:
         """The saga was loaded: this is where it is."""
         self.begin(
-            state.id, codec_for(self.definition.input).decode(bytes(state.input)), state.started_ms, state.tags
+            state.id,
+            codec_for(self.definition.input).decode(bytes(state.input)),
+            state.started_ms,
+            state.tags,
         )
         self.state = state
 
@@ -132,7 +137,9 @@ class Author:
         try:
             return key_text(value)
         except Exception as error:
-            raise Stuck("function", f"{element} returned {type(value).__name__}, which is no key: {error}") from error
+            raise Stuck(
+                "function", f"{element} returned {type(value).__name__}, which is no key: {error}"
+            ) from error
 
     def wake_at(self, element: str, now_ms: int) -> int:
         """See `machine.turn.Evaluate`."""
@@ -188,7 +195,9 @@ class Author:
         kind = type(command)
         if kind is not function.message:
             expected = getattr(function.message, "__name__", function.message)
-            raise Stuck("function", f"{function.name} returned {kind.__name__}, not the {expected} it promises")
+            raise Stuck(
+                "function", f"{function.name} returned {kind.__name__}, not the {expected} it promises"
+            )
         to = self._routing.route(kind)
         if to is None:
             raise Stuck("no-handler", f"no handler for {type_name(kind)}")

@@ -81,9 +81,8 @@ class AbsentAuthor:
 
     def __init__(self, graph: Graph) -> None:
         self.state: State | None = None
-        self._reason = (
-            f"{graph.name} version {graph.version} is not known to this runtime; add its class to Runtime(sagas=[...])"
-        )
+        what = f"{graph.name} version {graph.version}"
+        self._reason = f"{what} is not known to this runtime; add its class to Runtime(sagas=[...])"
 
     def _absent(self, *_: object) -> NoReturn:
         raise Stuck("no-handler", self._reason)
@@ -126,7 +125,9 @@ class Loader:
         instance = self.new(no, row.definition_no, row.first_event_no)
         journal = self._store.journal(no)
         try:
-            state = replay(record for each in journal if each.records for record in decode_records(each.records))
+            state = replay(
+                record for each in journal if each.records for record in decode_records(each.records)
+            )
         except Unfitting as error:
             log.error("journal_unfitting", saga_id=row.id, reason=str(error))
             return None
@@ -185,7 +186,9 @@ class Cache:
         self._age += 1
         if len(self._known) > self._limit:
             by_use = sorted(self._known.values(), key=_last_use)
-            for instance in by_use[: len(by_use) - self._limit * 3 // 4]:  # some more, so as not to sort every time
+            for instance in by_use[
+                : len(by_use) - self._limit * 3 // 4
+            ]:  # some more, so as not to sort every time
                 del self._known[instance.no]
 
 

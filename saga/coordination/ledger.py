@@ -218,7 +218,9 @@ class Ledger:
         logged = Event(no, event_id, type, key, event, correlation)
         self.events.append(logged)
         self._event_ids.add(event_id)
-        self.batch.events.append((no, event_id, type, key, bytes(event), self.now, source, correlation, causation))
+        self.batch.events.append(
+            (no, event_id, type, key, bytes(event), self.now, source, correlation, causation)
+        )
         if key is not None:
             self._events_by_key.setdefault((type, key), []).append(logged)
             for saga_no, path in self._store.waiting(type, key):
@@ -259,7 +261,9 @@ class Ledger:
                     break
             else:
                 for event in self._events_by_key.get((type, key), ()):
-                    if event.no > instance.first_event_no and self._offer(instance, path, event.id, event.event):
+                    if event.no > instance.first_event_no and self._offer(
+                        instance, path, event.id, event.event
+                    ):
                         break
 
     # --- the commit -------------------------------------------------------------------------------

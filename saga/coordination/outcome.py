@@ -16,7 +16,9 @@ __all__ = ["Completion", "Completions", "Outcome", "Refusal"]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a saga was undone: `code` for programs (`cancelled`, `timeout`, `failed`, or the author's own), `reason` for people."""
+    """Why a saga was undone: `code` for programs (`cancelled`, `timeout`, `failed`, or the author's own),
+    `reason` for people.
+    """
 
     code: str
     reason: str

@@ -62,7 +62,11 @@ def _read(given: Given, problems: list[Problem]) -> Participant | None:
         cls, make = type(made), _first_then(made, given)
     else:
         problems.append(
-            Problem(f"contexts={given!r}", "is neither a class nor a factory", "pass the class, or a function that makes one")
+            Problem(
+                f"contexts={given!r}",
+                "is neither a class nor a factory",
+                "pass the class, or a function that makes one",
+            )
         )
         return None
     if not issubclass(cls, Context | Gateway) or cls in (Context, Gateway):
@@ -82,9 +86,17 @@ def _names(participants: Sequence[Participant]) -> list[Problem]:
     problems, seen = [], dict[str, Participant]()
     for each in participants:
         if each.name in RESERVED_NAMES:
-            problems.append(Problem(each.cls.__name__, f"its name {each.name!r} is taken by the runtime", "rename the class"))
+            problems.append(
+                Problem(
+                    each.cls.__name__, f"its name {each.name!r} is taken by the runtime", "rename the class"
+                )
+            )
         elif each.name in seen:
-            problems.append(Problem(each.cls.__name__, f"is a second participant {each.name!r}", "rename one of the classes"))
+            problems.append(
+                Problem(
+                    each.cls.__name__, f"is a second participant {each.name!r}", "rename one of the classes"
+                )
+            )
         seen[each.name] = each
     return problems
 
@@ -96,12 +108,18 @@ def _handlers(participants: Sequence[Participant]) -> list[Problem]:
             name = f"{each.cls.__name__}.{method}"
             if command in handled:
                 problems.append(
-                    Problem(name, f"handles {command.__name__}, as {handled[command]} does", "keep one of them")
+                    Problem(
+                        name, f"handles {command.__name__}, as {handled[command]} does", "keep one of them"
+                    )
                 )
             handled[command] = name
             if each.kind == "context" and inspect.iscoroutinefunction(getattr(each.cls, method)):
                 problems.append(
-                    Problem(name, "is async", "a context handles one command at a time, in a plain def; use a Gateway")
+                    Problem(
+                        name,
+                        "is async",
+                        "a context handles one command at a time, in a plain def; use a Gateway",
+                    )
                 )
     return problems
 
@@ -146,7 +164,7 @@ def _compensations(participants: Sequence[Participant], definitions: Sequence[De
                 problems.append(
                     Problem(
                         f"{definition.saga.__name__}.{undo}",
-                        f"undoes {node.id}, whose outcome may stay unknown, since the gateway {gateway.cls.__name__} handles it",
+                        f"undoes {node.id}, whose outcome may stay unknown at the gateway {gateway.cls.__name__}",
                         f"let it take the answer: def {undo}(self, answer: ... | None), None meaning unknown",
                     )
                 )

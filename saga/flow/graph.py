@@ -232,7 +232,7 @@ def flows(node: Node) -> Mapping[str, str]:
         case Wait():
             return {"": node.next} | ({"late": node.late} if node.late else {})
         case Choice():
-            return {**{condition: target for condition, target in node.cases}, "otherwise": node.otherwise}
+            return {**dict(node.cases), "otherwise": node.otherwise}
         case Fork():
             return {str(number): target for number, target in enumerate(node.next, 1)}
         case Scope():
