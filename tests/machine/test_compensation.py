@@ -113,6 +113,11 @@ def test_a_compensation_that_raises_again_is_parked_again() -> None:
     saga.mended("A").retry().sends("A")
 
 
+def test_a_compensation_of_a_scope_whose_function_raised_is_parked_and_called_again_on_retry() -> None:
+    saga = scenario(scope(step("a"), undo="U"), step("b")).broken("U").answer("a").refuse("b")
+    saga.parked(scope_1="function").mended("U").retry().sends("U").answer("U").ends("COMPENSATED", "no")
+
+
 def test_a_completed_scope_is_undone_as_a_unit_where_it_completed() -> None:
     saga = scenario(
         parallel(scope((step("a", undo="A"), step("b", undo="B"))), step("c", undo="C")), step("last")

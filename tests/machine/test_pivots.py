@@ -116,6 +116,12 @@ def test_behind_a_pivot_a_caught_timeout_undoes_what_was_done_too_late() -> None
     saga.at(100).resolve("ship", "done").sends("fetch").answer("fetch").sends("store")
 
 
+def test_behind_a_pivot_a_scope_out_of_time_takes_what_is_parked_in_it_along() -> None:
+    flow = scope((step("pack", undo="unpack"), step("ship")), timeout=100, catch={"timeout": step("store")})
+    saga = behind_a_pivot(flow).answer("pack").refuse("ship").parked(ship="refused").at(100).asks("ship")
+    saga.resolve("ship", "refused").sends("unpack").answer("unpack").sends("store")
+
+
 def test_a_saga_is_not_cancelled_behind_its_pivot() -> None:
     saga = behind_a_pivot(step("ship"))
     saga.impossible(saga.cancel, "only goes forward")

@@ -64,6 +64,12 @@ def test_out_of_attempts_is_caught_with_code_failed() -> None:
     scenario(scope(step("a"), catch={"failed": step("c")})).fail("a").resolve("a", "not-done").sends("c")
 
 
+def test_what_is_on_its_way_in_a_scope_that_an_outer_one_gives_up_is_gone() -> None:
+    inner = scope(parallel(refuse("no"), step("a")))
+    saga = scenario(scope(inner, catch={"no": step("c")})).sends("c")
+    assert saga.sent_order() == ["c"]
+
+
 def test_a_scope_out_of_time_is_undone_and_goes_on_at_its_catch() -> None:
     saga = scenario(scope((step("a", undo="A"), step("b")), timeout=100, catch={"timeout": step("c")}))
     saga.timers(scope_1=100).answer("a").at(99).sends("b").at(100).asks("b").timers()
@@ -105,6 +111,9 @@ def test_again_used_up_throws_the_caught_refusal_on() -> None:
     saga = scenario(step("x", undo="X"), scope(step("a"), catch={"no": again(at_most=2)})).answer("x")
     saga.refuse("a").refuse("a").sends("a").refuse("a").sends("X").answer("X").ends("COMPENSATED", "no")
     assert saga.sent_order().count("a") == 3
+    assert saga.state is not None
+    assert saga.state.failure is not None
+    assert (saga.state.failure.reason, saga.state.failure.element) == ("sorry", "again-1")
 
 
 def test_again_used_up_throws_to_an_outer_catch() -> None:
