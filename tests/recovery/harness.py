@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -171,3 +172,9 @@ class Story:
         workers.run(end)
         invariants.unchanged(before, invariants.everything(store))
         return sum(run.killed for run in runs)
+
+
+def play(workers: Workers, stories: list[Story]) -> int:
+    """Play stories, as many at a time as there are workers; return how many kills there were."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return sum(pool.map(lambda story: story.play(workers), stories))

@@ -6,14 +6,13 @@ By default each seam is tried at a few of its passings. `SAGA_EXHAUSTIVE=1` trie
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from zlib import crc32
 
 import pytest
 
 from saga.seams import NAMES
 
-from .harness import WORKERS, Crash, Story, Workers
+from .harness import Crash, Story, Workers, play
 from .worker import SCENARIOS
 
 EXHAUSTIVE = bool(os.environ.get("SAGA_EXHAUSTIVE"))
@@ -29,12 +28,6 @@ def passings(workers: Workers, scenario: str, seam: str) -> list[int]:
         return list(range(1, times + 1))
     drawn = crc32(f"{scenario} {seam}".encode())
     return sorted({1 + drawn % 3, 2 + drawn % (times - 1)})
-
-
-def play(workers: Workers, stories: list[Story]) -> int:
-    """Play stories, as many at a time as there are workers; return how many kills there were."""
-    with ThreadPoolExecutor(WORKERS) as pool:
-        return sum(pool.map(lambda story: story.play(workers), stories))
 
 
 @pytest.mark.timeout(600 if EXHAUSTIVE else 60)
