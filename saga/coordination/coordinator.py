@@ -76,6 +76,11 @@ class _Resume:
     reply: Future[None] | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Admit:
+    """There is room for those who wait to be started: the coordinator's note to itself for its next batch."""
+
+
 class Coordinator:
     """Owns the running sagas. Everything here is called from one thread."""
 
@@ -126,6 +131,7 @@ class Coordinator:
             q.Recover: self._recover,
             Recalled: self._recalled,
             _Resume: self._resume,
+            _Admit: lambda _: None,  # every batch admits
         }
         self._recovering = True
         """Until recovery is over nothing is dispatched but what it sends itself."""
@@ -162,6 +168,8 @@ class Coordinator:
         self._set_timer()
         self.ledger.cache.shrink()
         self._prune()
+        if self._intake and self.busy_count < self._max_busy:  # this batch has made room, no other need follow
+            self._world.post(_Admit())
 
     def _commit(self, batch: Batch, effects: Effects) -> None:
         attempt = 0
