@@ -1,0 +1,1 @@
+"""Shipment: hands parcels to a carrier."""
