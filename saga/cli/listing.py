@@ -77,7 +77,7 @@ def _sagas(reader: StoreReader, wanted: Wanted) -> Iterator[SagaLine]:
 
 
 def _line(reader: StoreReader, row: OverviewRow) -> SagaLine:
-    refusal = None
+    waiting, refusal = ([], None) if row.ended_ms is not None else _live(reader, row.no)
     if row.refusal_code is not None:
         refusal = Refusal(code=row.refusal_code, reason=row.refusal_reason or "")
     return SagaLine(
@@ -90,17 +90,21 @@ def _line(reader: StoreReader, row: OverviewRow) -> SagaLine:
         ended_at=iso(row.ended_ms),
         refusal=refusal,
         tags=row.tags,
-        waiting_for=_waiting(reader, row.no) if row.ended_ms is None else [],
+        waiting_for=waiting,
     )
 
 
-def _waiting(reader: StoreReader, no: int) -> list[Waiting]:
+def _live(reader: StoreReader, no: int) -> tuple[list[Waiting], Refusal | None]:
+    """Return what a saga that has not ended waits for, and why it is being undone, if it is."""
     journal = reader.journal(no)
     try:
-        return waiting_for(replayed(journal), journal)
+        state = replayed(journal)
     except Unfitting:
         reason = "its journal cannot be read; see saga verify"
-        return [Waiting(kind="unknown", path="", reason=reason)]
+        return [Waiting(kind="unknown", path="", reason=reason)], None
+    failure = state.failure
+    refusal = None if failure is None else Refusal(code=failure.code, reason=failure.reason)
+    return waiting_for(state, journal), refusal
 
 
 def _print(

@@ -24,7 +24,7 @@ __all__ = ["Cell", "Terminal", "cells", "clean", "joined", "wrapped"]
 GAP = "  "
 """Between two columns."""
 
-NARROWEST = 20
+NARROWEST = 40
 """Cells that are asked for at least; a terminal that says less is not believed."""
 
 FIRM = "\N{NO-BREAK SPACE}"

@@ -220,6 +220,14 @@ class ContextReader:
         floor: int = self._rows("SELECT floor FROM _saga_file")[0][0]
         return floor
 
+    def kept_from(self) -> int:
+        """Return the number from which on no answer was forgotten.
+
+        Only those below the floor are forgotten, and the lowest first: so what is kept has no gap.
+        """
+        lowest = self._rows("SELECT min(number) FROM _saga_inbox WHERE number IS NOT NULL")[0][0]
+        return self.floor() if lowest is None else min(lowest, self.floor())
+
     def outbox_no(self) -> int:
         """Return the highest number ever given in the outbox."""
         number: int = self._rows("SELECT outbox_no FROM _saga_file")[0][0]

@@ -8,8 +8,8 @@ It needs neither the authors' code nor a stopped process, and changes nothing.
 Rules
 1. The journal is the truth. The row of a saga, its waits, timers and incidents are what
    `pending(replay(journal))` says they must be, no more and no less.
-2. Every answer that a journal acknowledges is in the inbox of the context that gave it, unless it is below
-   the floor of that inbox; and every row of an inbox belongs to a command that was journaled.
+2. Every answer that a journal acknowledges is in the inbox of the context that gave it, unless it was forgotten
+   in order, below the floor; and every row of an inbox belongs to a command that was journaled.
 3. No saga is in limbo: a live one waits for something, and for no event that is there already.
 4. Beside a running process files move on between two looks. A saga and its rows are read in one moment. A
    context is looked at before saga.db where saga.db must know more, and after it where the context must.

@@ -66,11 +66,15 @@ class _Moment:
     def __init__(self, contexts: Iterable[ContextReader], saga_ids: list[str]) -> None:
         """Look at the contexts, before saga.db is."""
         self.floors: dict[str, int] = {}
+        """Context → the number below which it refuses commands."""
+        self.kept_from: dict[str, int] = {}
+        """Context → the number from which on it has forgotten no answer."""
         self.inboxes: dict[str, dict[str, InboxRow]] = {}
         """Context → what it remembers of the commands of these sagas."""
         for context in contexts:
             with context.moment():
                 self.floors[context.name] = context.floor()
+                self.kept_from[context.name] = context.kept_from()
                 self.inboxes[context.name] = context.answers_of(saga_ids)
         self.numbers: dict[str, int] = {}
         """Participant → the number that its next command gets."""
@@ -201,7 +205,7 @@ class Check:
                 row = moment.inboxes[to].get(id_)
                 if row is not None:
                     yield from self._compare(to, row, told)
-                elif number >= moment.floors[to]:
+                elif number >= moment.kept_from[to]:
                     moment.missing.setdefault(to, []).append(_Missing(id_, number, told))
 
     def _remembered(self, stored: StoredSaga, replayed: Replay, moment: _Moment) -> Iterator[Finding]:
@@ -228,17 +232,17 @@ class Check:
             yield self._in(name, f"has refused {id_} with code {row.code!r}, by saga.db {told.code!r}")
 
     def _look_again(self, context: ContextReader, missing: list[_Missing]) -> Iterator[Finding]:
-        """Look again, now after saga.db: what was acknowledged there must be here, or below the floor."""
+        """Look again, now after saga.db: what was acknowledged there must be here, or was forgotten in order."""
         rows: dict[str, InboxRow] = {}
         with context.moment():
-            floor = context.floor()
+            kept_from = context.kept_from()
             for some in _chunks([each.command_id for each in missing], COMMANDS_AT_ONCE):
                 rows |= context.answers(some)
         for each in missing:
             row = rows.get(each.command_id)
             if row is not None:
                 yield from self._compare(context.name, row, each.told)
-            elif each.number >= floor:
+            elif each.number >= kept_from:
                 what = f"does not remember {each.command_id!r} (number {each.number}), whose answer"
                 yield self._in(context.name, f"{what} saga.db has acknowledged")
 

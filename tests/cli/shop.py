@@ -7,10 +7,13 @@ python shop.py DIRECTORY busy     starts orders until it is killed, and prints a
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -264,18 +267,39 @@ def make(directory: str, **options: Any) -> Runtime:
     return Runtime(directory, contexts=CONTEXTS, sagas=[FulfilOrder], **options)
 
 
+COMES_TO_REST = {
+    "fetched": "wait-begun",
+    "paused": "wait-begun",
+    "slow": "sleep-begun",
+    "mailed": "attempt-failed",
+}
+"""Kind of order → the record after which it does not move any more by itself; the others end, or are parked."""
+
+
 def fill(runtime: Runtime) -> None:
-    """Start an order of each kind, and wait until none of them moves."""
-    for number, kind in enumerate(KINDS, 1):
+    """Start an order of each kind, and wait until it does not move any more."""
+    for number, kind in enumerate(KINDS):
         tags = {"region": "north" if number % 2 else "south"}
-        handle = runtime.start(FulfilOrder, order(kind, f"o-{kind}"), id=f"o-{kind}", tags=tags)
-        ends = kind in ("plain", "refused", "broken", "dear")
-        if ends:
-            handle.wait(10)
-        elif kind in ("lettered", "mistaken", "stuck"):
+        order_id = f"o-{kind}"
+        handle = runtime.start(FulfilOrder, order(kind, order_id), id=order_id, tags=tags)
+        if kind in COMES_TO_REST:
+            wait_for(partial(_has, runtime, order_id, COMES_TO_REST[kind]))
+        else:
             with suppress(SagaParked):
-                handle.wait(10)
+                handle.wait(20)
     runtime.suspend("o-paused", "the customer wants to think about it")
+
+
+def _has(runtime: Runtime, saga_id: str, what: str) -> bool:
+    return any(entry.what == what for entry in runtime.history(saga_id))
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 20) -> None:
+    """Wait until something is so that nobody tells about."""
+    until = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < until, "it did not become so in time"
+        time.sleep(0.005)
 
 
 def keep_busy(runtime: Runtime) -> None:
