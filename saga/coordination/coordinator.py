@@ -351,10 +351,9 @@ class Coordinator:
         visit = instance.state.visits.get(message.path)
         if visit is None or visit.sent is None:
             return
-        why = self.dispatcher.missing(visit.sent.to)
-        if why is not None:
-            kind = "down" if visit.sent.to in self.dispatcher.lanes else "no-handler"
-            self._happen(instance, s.Blocked(message.path, kind, why), None)
+        missing = self.dispatcher.missing(visit)
+        if missing is not None:
+            self._happen(instance, s.Blocked(message.path, *missing), None)
 
     def _fetch(self, message: q.Fetch) -> None:
         """Send events of the log again."""
@@ -447,7 +446,7 @@ class Coordinator:
             if visit is None or visit.phase is not Phase.PARKED or instance.state.suspended:
                 continue
             if visit.sent is not None:
-                back = self.dispatcher.missing(visit.sent.to) is None
+                back = self.dispatcher.missing(visit) is None
             else:
                 back = isinstance(instance.author, Author) and instance.author.can_call(
                     visit.element, visit.undoes

@@ -19,7 +19,7 @@ from saga.coordination.envelopes import UNSET, Answer, Deliver, Inquire, Port
 from saga.coordination.instances import Instance
 from saga.machine.pending import command_id
 from saga.machine.state import Visit
-from saga.messages import Command
+from saga.messages import Command, type_name
 
 __all__ = ["CREDIT", "Dispatcher", "Lane"]
 
@@ -37,6 +37,8 @@ class Lane:
     port: Port
     credit: int = CREDIT
     next_number: int = 1
+    types: frozenset[str] = frozenset()
+    """The commands it handles, by the names of their types."""
     outside: set[tuple[int, str]] = field(default_factory=set)
     """Commands (saga number, path) that are with the participant and need credit."""
     waiting: deque[tuple[int, str]] = field(default_factory=deque)
@@ -73,6 +75,7 @@ class Dispatcher:
         self.lanes[lane.name] = lane
         for command in commands:
             self._routes[command] = lane.name
+            lane.types |= {type_name(command)}
 
     def route(self, command: type) -> str | None:
         """See `evaluation.Routing`. A participant that is down still gets what it will do when it is back."""
@@ -103,19 +106,26 @@ class Dispatcher:
         else:
             lane.over.add(number)
 
-    def missing(self, participant: str) -> str | None:
-        """Return why nothing can be delivered to this participant, or None."""
-        lane = self.lanes.get(participant)
+    def missing(self, visit: Visit) -> tuple[str, str] | None:
+        """Return why the command of a visit, or the inquiry about it, cannot be delivered: kind of incident and
+        reason; None when it can."""
+        sent = visit.sent
+        assert sent is not None
+        lane = self.lanes.get(sent.to)
         if lane is None:
-            return f"no participant {participant!r}"
-        return lane.down
+            return "no-handler", f"no participant {sent.to!r}, which handles {sent.type}"
+        if lane.down is not None:
+            return "down", lane.down
+        if not visit.inquired and sent.type not in lane.types:
+            return "no-handler", f"no handler for {sent.type} in {sent.to!r}, which it was sent to"
+        return None
 
     def send(self, instance: Instance, path: str, participant: str) -> bool:
         """Send the open command of a visit, or let it wait for credit; False when its participant is not there."""
         lane = self.lanes.get(participant)
-        if lane is None or lane.down is not None:
-            return False
         visit = instance.state.visits[path]
+        if lane is None or lane.down is not None or visit.sent.type not in lane.types:  # type: ignore[union-attr]
+            return False
         if visit.undoes is None:
             key = (instance.no, path)
             if len(lane.outside) >= lane.credit:
