@@ -398,7 +398,8 @@ class Coordinator:
         lane.down = None
         self.commit_nos[message.participant] = message.commit_no
         self.relay.add(message.participant, lane.port, message.positions)
-        self.unblock()
+        if not self._recovering:  # else its end unblocks, when all participants and open numbers are known
+            self.unblock()
 
     # --- recovery ---------------------------------------------------------------------------------
 
