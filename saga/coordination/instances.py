@@ -43,6 +43,7 @@ class Instance:
         "numbers",
         "pending",
         "recovered",
+        "refused",
         "seq",
         "state",
         "status",
@@ -64,6 +65,8 @@ class Instance:
         """What was outside at the last commit."""
         self.status: Status | None = None
         self.busy = False
+        self.refused = False
+        """Whether why it is being undone stands in its row."""
         self.first_event_no = first_event_no
         """Events of the log above this number count for its waits."""
         self.numbers: dict[str, tuple[str, int]] = {}
@@ -137,6 +140,7 @@ class Loader:
         instance.seq, instance.digest = journal[-1].seq, journal[-1].digest
         instance.pending = pending(state)
         instance.status, instance.busy = Status(row.status), bool(row.busy)
+        instance.refused = row.refusal_code is not None
         instance.recovered = True
         for path, visit in state.visits.items():
             if visit.sent is not None:

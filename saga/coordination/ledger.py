@@ -297,12 +297,13 @@ class Ledger:
                     effects.inquiries.append((instance, path, sent.to))
         ended = state.ended is not None
         busy = bool(numbers) and not ended
-        if status is not instance.status or busy is not instance.busy:
+        refused = state.failure is not None
+        if status is not instance.status or busy is not instance.busy or refused is not instance.refused:
             self._status_rows(instance, status, busy, ended)
             effects.busy += busy - instance.busy
             if status is not instance.status:
                 effects.changed.append((instance, instance.status))
-            instance.status, instance.busy = status, busy
+            instance.status, instance.busy, instance.refused = status, busy, refused
         if before.timers or after.timers:
             self._timer_rows(no, before, after, effects)
         if before.waits or after.waits:
@@ -315,7 +316,7 @@ class Ledger:
         start = self._new.get(instance.no)
         if start is not None and instance.status is None:
             self.batch.new_sagas.append(self._saga_row(instance, start, status, busy))
-            if not ended:
+            if not ended and instance.state.failure is None:
                 return
         failure = instance.state.failure
         self.batch.saga_updates[instance.no] = (

@@ -103,6 +103,7 @@ def differences(stored: StoredSaga, replayed: Replay) -> Iterator[str]:
 
 def _row_differences(stored: StoredSaga, replayed: Replay) -> Iterator[str]:
     row, state = stored.row, replayed.state
+    failure = state.failure
     busy = state.ended is None and any(visit.sent is not None for visit in state.visits.values())
     columns: dict[str, tuple[object, object]] = {
         "id": (row.id, state.id),
@@ -114,12 +115,9 @@ def _row_differences(stored: StoredSaga, replayed: Replay) -> Iterator[str]:
         "input_digest": (row.input_digest.hex(), blake2b(bytes(state.input), digest_size=16).hexdigest()),
         "correlation": (row.correlation, state.correlation),
         "causation": (row.causation, state.causation or None),
+        "refusal_code": (row.refusal_code, failure.code if failure else None),
+        "refusal_reason": (row.refusal_reason, failure.reason if failure else None),
     }
-    failure = state.failure
-    if row.ended_ms is not None or row.refusal_code is not None:
-        # of a live saga the refusal may be written later: with the next change of its status
-        columns["refusal_code"] = (row.refusal_code, failure.code if failure else None)
-        columns["refusal_reason"] = (row.refusal_reason, failure.reason if failure else None)
     for column, (found, wanted) in columns.items():
         if found != wanted:
             yield f"its {column} is {found!r}, by its journal {wanted!r}"
