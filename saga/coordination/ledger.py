@@ -236,7 +236,9 @@ class Ledger:
         saga_id = f"{definition.graph.name}:{event.id}"
         if saga_id in self._new_ids or self._store.find(saga_id) is not None:
             return
-        self.start(Start(definition, saga_id, event.event, value, {}, 0, "", event.id, event.id))
+        self.start(
+            Start(definition, saga_id, event.event, value, {}, 0, event.correlation, event.id, event.id)
+        )
 
     def _offer(self, instance: Instance, path: str, event_id: str, event: Raw) -> bool:
         """Let an event happen to a visit that waits for it; False when it does not (any more)."""
