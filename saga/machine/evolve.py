@@ -297,6 +297,7 @@ def _resolving(state: State, record: r.Resolving) -> None:
     visit = state.visits[record.path]
     visit.phase = Phase.RESOLVING
     visit.inquired = True
+    visit.inquiries += 1
     if record.code:
         visit.lost = Failure(record.code, record.why, visit.element)
     visit.wake = visit.due = visit.incident = None

@@ -35,6 +35,9 @@ class Pending(msgspec.Struct, frozen=True, gc=False):
     """Event type and key."""
     incidents: Mapping[str, Incident] = NOTHING
     """What a person must look at."""
+    inquiries: Mapping[str, int] = NOTHING
+    """Of what is in `resolves`: which inquiry about it this is (from 1). As an attempt is another message than
+    the one before, so is an inquiry, even if both follow each other between two commits."""
 
 
 NOTHING_AT_ALL = Pending()
@@ -61,6 +64,7 @@ def pending(state: State) -> Pending:
     timers: dict[str, int] = {}
     waits: dict[str, tuple[str, str]] = {}
     incidents: dict[str, Incident] = {}
+    inquiries: dict[str, int] = {}
     for path, visit in state.visits.items():
         phase = visit.phase
         if phase is Phase.OPEN:
@@ -71,6 +75,7 @@ def pending(state: State) -> Pending:
             assert visit.sent is not None
             if moving or path not in state.answered:
                 resolves[path] = visit.sent
+                inquiries[path] = visit.inquiries
         elif phase is Phase.WAITING:
             if moving:
                 waits[path] = (visit.event, visit.key)
@@ -88,5 +93,10 @@ def pending(state: State) -> Pending:
             if scope.due is not None and scope.direction is Direction.FORWARD:
                 timers[timer_name(path, DEADLINE)] = scope.due
     return Pending(
-        commands or NOTHING, resolves or NOTHING, timers or NOTHING, waits or NOTHING, incidents or NOTHING
+        commands or NOTHING,
+        resolves or NOTHING,
+        timers or NOTHING,
+        waits or NOTHING,
+        incidents or NOTHING,
+        inquiries or NOTHING,
     )

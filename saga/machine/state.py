@@ -135,6 +135,8 @@ class Visit(msgspec.Struct, gc=False):
     """An attempt ended without telling whether it had an effect."""
     inquired: bool = False
     """Its outcome is inquired: the command must not be sent any more."""
+    inquiries: int = 0
+    """How often its outcome was inquired: so that another inquiry can be told from the one before."""
     lost: Failure | None = None
     """What is thrown when the inquiry finds that it was not done; None: it was out of time."""
     due: int | None = None

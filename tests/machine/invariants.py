@@ -355,6 +355,7 @@ def every_visit_says_what_it_waits_for(state: State, out: Pending) -> None:
         silent = state.suspended and path in state.answered
         hold((path in out.commands) == (visit.phase is Phase.OPEN and not silent), f"{path}: command")
         hold((path in out.resolves) == (visit.phase is Phase.RESOLVING and not silent), f"{path}: inquiry")
+        hold((path in out.resolves) == (path in out.inquiries), f"{path}: number of the inquiry")
         hold((path in out.incidents) == (visit.phase is Phase.PARKED), f"{path}: incident")
         hold(visit.scope in state.scopes, f"{path} is in a scope that is gone")
         if visit.undoes is None:

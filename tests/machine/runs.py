@@ -75,14 +75,11 @@ class Run(World):
         doings[self.below(len(doings))]()
 
     def _take_replies(self) -> None:
-        """Some of what has been told is taken in one commit; some of it will come again. That something is
-        blocked, and that it goes on, is never in the same commit: the shell must see to that."""
+        """Some of what has been told is taken in one commit; some of it will come again."""
         taken: list[Stimulus] = []
         for _ in range(1 + self.below(3)):
             if self.replies:
                 reply = self.replies[self.below(len(self.replies))]
-                if isinstance(reply, s.Retry) and taken:
-                    break
                 once = self.sender(reply).startswith("gateway")
                 if once or not self.chance(6):
                     self.replies.remove(reply)

@@ -54,6 +54,13 @@ def test_a_blocked_inquiry_is_parked_and_asks_again(kind: str) -> None:
     saga.retry().asks("a").sends().resolve("a", "done").sends("A")
 
 
+def test_another_inquiry_can_be_told_from_the_one_before() -> None:
+    """What leaves is the difference of `pending` between two commits, and both may be in the same batch."""
+    saga = scenario(step("a", timeout=10)).at(10)
+    assert saga.pending.inquiries == {"a.1": 1}
+    assert saga.block("a", "down").retry().pending.inquiries == {"a.1": 2}
+
+
 def test_a_blocked_inquiry_holds_back_what_is_to_be_undone() -> None:
     saga = (
         scenario(step("x", undo="X"), parallel(step("a"), step("b")))

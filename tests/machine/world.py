@@ -173,7 +173,7 @@ class World:
             if known is None or known[1] != attempt:
                 self._send(Message("command", path, sent, fresh=attempt == 1 and not self.recovered))
         for path, sent in after.resolves.items():
-            if path not in before.resolves:
+            if before.inquiries.get(path) != after.inquiries[path]:
                 never = not self.recovered and command_id(ID, path) not in self.delivered
                 self._send(Message("inquiry", path, sent, fresh=never))
 
