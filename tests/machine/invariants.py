@@ -292,10 +292,11 @@ def check_journal(records: Iterable[Record]) -> None:
 
 
 def what_happened_is_what_was_journaled(
-    records: list[Record], id: str, effects: Counter[str], undone: Counter[str], by_hand: set[str]
+    records: list[Record], id: str, effects: Counter[str], undone: Counter[str]
 ) -> None:
     """I2, I3, I5, of a saga that is over, against what participants really did: by command id, how often it
-    was carried out, and how often undone. What a person has decided about (`by_hand`) only he knows."""
+    was carried out, and how often undone. What a person has decided about, only that person knows."""
+    by_hand = {path.partition("~")[0] for record in records for path in _decided_by_hand(record)}
     did = {path for path in _paths(effects, id) if path not in by_hand}
     undid = {path for path in _paths(undone, id) if path not in by_hand}
     completed = {record.path for record in records if isinstance(record, r.StepCompleted)}
@@ -319,6 +320,16 @@ def what_happened_is_what_was_journaled(
         outer = {unit for unit in units if not any(unit.startswith(f"{other}/") for other in units)}
         left = {unit for unit in outer if not any(path.startswith(unit) for path in by_hand)}
         hold(left <= undid, f"{left - undid} is not undone")
+
+
+def _decided_by_hand(record: Record) -> list[str]:
+    match record:
+        case r.StepSkipped() | r.UndoSkipped():
+            return [record.path]
+        case r.StepCompleted(via="hand") | r.UndoCompleted(via="hand"):
+            return [record.path]
+        case _:
+            return []
 
 
 def _paths(count: Counter[str], id: str) -> set[str]:

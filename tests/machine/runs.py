@@ -17,7 +17,6 @@ from saga.machine import records as r
 from saga.machine import stimuli as s
 
 from .flows import random_flow
-from .graphs import Blocks
 from .invariants import Violation, check_journal, hold, what_happened_is_what_was_journaled
 from .participants import ID, Message, Rules
 from .world import World
@@ -37,11 +36,6 @@ def a_run(rng: Random, size: int, rules: Rules = Rules(), steps: int = 120) -> R
 class Run(World):
     """A world in which things happen by chance."""
 
-    def __init__(self, rng: Random, flow: tuple[Blocks, ...], rules: Rules = Rules()) -> None:  # noqa: B008
-        super().__init__(rng, flow, rules)
-        self.by_hand: set[str] = set()
-        """Visits that an operator has decided about, also in what undoes them."""
-
     def run(self, steps: int) -> None:
         """Let `steps` things happen, come to the end, and check everything. Raises Violation."""
         try:
@@ -55,7 +49,7 @@ class Run(World):
             self.clear_up()
             check_journal(self.written)
             did = self.participants
-            what_happened_is_what_was_journaled(self.written, ID, did.effects, did.undone, self.by_hand)
+            what_happened_is_what_was_journaled(self.written, ID, did.effects, did.undone)
         except (Violation, Unfitting, AssertionError, KeyError, ValueError) as error:
             story = [repr(error), *self.story, f"flow: {self.flow!r}", repr(error)]
             raise Violation("\n".join(story)) from error
@@ -66,25 +60,29 @@ class Run(World):
         """One thing happens."""
         calls = self.participants.calls
         doings: list[Callable[[], None]] = []
-        doings += [self._take_replies] * (6 * bool(self.replies))
+        doings += [lambda: self.commit(*self._some_replies(3))] * (6 * bool(self.replies))
         doings += [self._deliver_some] * (6 * bool(self.mail))
         doings += [lambda: self.participants.end_call(calls[self.below(len(calls))])] * (4 * bool(calls))
-        doings += [lambda: self.commit(*self.due()[: 1 + self.below(2)])] * (4 * bool(self.due()))
+        doings += [self._fire] * (4 * bool(self.due()))
         doings += [self._tick, self._publish, self._operate, self._disturb, self._noise]
         doings += [lambda: self.commit(s.Resume("go on"))] * (4 * self.live.suspended)
         doings[self.below(len(doings))]()
 
-    def _take_replies(self) -> None:
-        """Some of what has been told is taken in one commit; some of it will come again."""
+    def _some_replies(self, most: int) -> list[Stimulus]:
+        """Take some of what has been told; some of it will come again."""
         taken: list[Stimulus] = []
-        for _ in range(1 + self.below(3)):
+        for _ in range(1 + self.below(most)):
             if self.replies:
                 reply = self.replies[self.below(len(self.replies))]
                 once = self.sender(reply).startswith("gateway")
                 if once or not self.chance(6):
                     self.replies.remove(reply)
                 taken.append(reply)
-        self.commit(*taken)
+        return taken
+
+    def _fire(self) -> None:
+        due = self.due()[: 1 + self.below(2)]
+        self.commit(*due, *(self._some_replies(2) if self.chance(3) else ()))
 
     def _pick(self) -> Message:
         """Any message; but of those of one command to a gateway, the first."""
@@ -126,9 +124,8 @@ class Run(World):
 
     def _act(self, action: Stimulus) -> None:
         self.tell(f"operator: {action}")
-        if isinstance(action, s.Skip | s.MarkDone):
-            self.by_hand.add(action.path.partition("~")[0])
-        self.commit(action)
+        before = self._some_replies(2) if self.chance(3) else ()
+        self.commit(*before, action, *(self._some_replies(2) if self.chance(3) else ()))
 
     def _disturb(self) -> None:
         participant = EVERYBODY[self.below(4)]

@@ -70,7 +70,7 @@ def test_a_run_in_which_all_goes_well_needs_no_person() -> None:
             return 0
 
     for seed in range(100):
-        run = Run(Well(), random_flow(Random(seed), 12))
+        run = Run(Well(), random_flow(Random(seed), 12), Rules())
         run.trouble = 0
         run.run(0)
         assert not [record for record in run.written if isinstance(record, AttemptFailed)]
