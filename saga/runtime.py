@@ -40,9 +40,6 @@ from saga.errors import (
     NotEncodable,
     Overloaded,
     RuntimeClosed,
-    StoredDataError,
-    StoreError,
-    StoreFailed,
     UnknownSaga,
     WaitTimeout,
 )
@@ -355,6 +352,10 @@ class Runtime:
                     reply.set_exception(CommandFailed(command_id, reason))
 
         crew.mailboxes[participant].post(Direct(f"send:{command_id}", codec.name, Raw(data), twin, answer))
+        if crew.closed or crew.failure is not None:  # it may have closed while we posted
+            self._open_crew()
+        if participant in crew.down:
+            crew.refuse_direct(participant)
         return command_id, reply
 
     # --- operators --------------------------------------------------------------------------------
@@ -478,7 +479,7 @@ class Runtime:
         if os.getpid() != self._pid:
             raise ForkedRuntime(self._pid, os.getpid())
         if crew.failure is not None:
-            raise _as_failure(self._files.directory, crew.failure)
+            raise crew.failure
         if crew.closed:
             raise RuntimeClosed()
         return crew
@@ -527,12 +528,6 @@ class Runtime:
             with suppress(Exception):
                 reply.set_exception(error)
         self._outstanding.clear()
-
-
-def _as_failure(directory: str, error: BaseException) -> BaseException:
-    if isinstance(error, StoreError | StoredDataError | ForkedRuntime):
-        return error.with_traceback(None)
-    return StoreFailed(directory, f"the coordinator has failed: {error!r}")
 
 
 def _begun(request: object, timeout: float) -> WaitTimeout:

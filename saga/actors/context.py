@@ -39,26 +39,38 @@ class ContextActor(Worker):
         coordinator: Port,
         world: ContextWorld,
         busy: Busy,
+        again: bool = False,
     ) -> None:
-        """`make` makes the author's context; `state` tells what saga.db says now, and the last event number."""
+        """`make` makes the author's context; `state` tells what saga.db says now, and the last event number;
+        `again`: the actor before this one has died."""
         super().__init__(name, mailbox, crashed)
         self._make, self._files, self._state = make, files, state
         self._coordinator, self._world, self._busy = coordinator, world, busy
+        self._again = again
         self._store: ContextStore | None = None
         self._driver: ContextDriver | None = None
 
     def open(self) -> ContextOpened:
         """Open the file and build the driver."""
+        self._busy.thread = 0  # of the actor before
         context = self._make()
         state, last_event_no = self._state()
         self._store = ContextStore.open(self._files, self._name, state, type(context).migrations)
         self._driver = ContextDriver(context, self._store, self._coordinator, self._world, self._busy)
-        return ContextOpened(self._driver.open_positions(last_event_no), self._store.commit_no)
+        opened = ContextOpened(self._driver.open_positions(last_event_no), self._store.commit_no)
+        if self._again:
+            self._driver.tell_outbox()
+        return opened
 
     def work(self, messages: list[Any]) -> None:
-        """Batch by batch."""
+        """Batch by batch. What is not done when it dies is there for its successor."""
         assert self._driver is not None
-        self._driver.handle(deque(messages))
+        left = deque(messages)
+        try:
+            self._driver.handle(left)
+        except BaseException:
+            self.mailbox.put_back(left)
+            raise
 
     def close(self) -> None:
         """Close the file. What is in the mailbox is in the journal, too, and comes again."""

@@ -39,11 +39,14 @@ class CoordinatorActor(Worker):
             self._coordinator.handle(messages)
 
     def close(self) -> None:
-        """Take what is in the mailbox, so that nothing that was answered is asked again, and close."""
+        """Take what is in the mailbox, so that nothing that was answered is asked again, and close.
+
+        When the runtime has failed the mailbox is shut, and the run counts as cut off.
+        """
         assert self._store is not None
         while messages := self.mailbox.take(self.most):
             self.work(messages)
-        self._store.close(clean=True)
+        self._store.close(clean=not self.mailbox.shut)
 
     def abandon(self) -> None:
         """See `Worker`."""

@@ -30,10 +30,12 @@ from saga.coordination.context import RetryDue
 from saga.coordination.coordinator import Coordinator
 from saga.coordination.definitions import Definitions, StoredDefinition
 from saga.coordination.dispatch import Lane
+from saga.coordination.envelopes import Direct
 from saga.coordination.gateway import CallBook
 from saga.coordination.guard import Watch, describe
 from saga.coordination.outcome import Completions
 from saga.coordination.participation import Participant
+from saga.errors import ForkedRuntime, StoredDataError, StoreError, StoreFailed
 from saga.flow.graph import Graph
 from saga.participants import Context, participant_name
 from saga.store import Batch, OwnerLock, ReadOnly, SagaStore, StoreFiles, StoreState
@@ -82,8 +84,11 @@ class Crew:
             for each in participants
         }
         self.failure: BaseException | None = None
+        """Why the runtime cannot go on: an error to be raised to whoever asks."""
         self.failed = threading.Event()
         self.closed = False
+        self.down: dict[str, str] = {}
+        """Participants that do not work any more, and why."""
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         """Called once when the runtime has failed, from the supervisor's thread."""
         self._closing = threading.Event()
@@ -213,7 +218,7 @@ class Crew:
         if new:
             store.commit(batch)
 
-    def _make_actor(self, name: str) -> pykka.ActorRef[Any]:
+    def _make_actor(self, name: str, *, again: bool = False) -> pykka.ActorRef[Any]:
         participant, mailbox = self._participants[name], self.mailboxes[name]
         if isinstance(mailbox, GatewayMailbox):
             return GatewayActor.start(
@@ -235,6 +240,7 @@ class Crew:
             coordinator=self.inbox,
             world=_ContextWorld(self, name),
             busy=self._busy[name],
+            again=again,
         )
 
     def _make_gateway(self, participant: Participant) -> Any:
@@ -279,8 +285,7 @@ class Crew:
             with suppress(pykka.ActorDeadError):
                 self._supervisor.tell(crash)
         elif crash.name == "coordinator":
-            self.failure = self.failure or crash.error
-            self.failed.set()
+            self.fail(crash.error)
 
     def _restart(self, name: str) -> None:
         if self._closing.is_set():
@@ -292,12 +297,21 @@ class Crew:
                 self._crashed(Crash(name, error))
                 return
             self._opened(name, reply.result())
-            self.post(q.Lost(name))
+            if isinstance(self.mailboxes[name], GatewayMailbox):
+                self.post(q.Lost(name))  # a context's messages are back in its mailbox; calls may be lost
 
-        self._start_worker(name, self._make_actor(name)).add_done_callback(opened)
+        self._start_worker(name, self._make_actor(name, again=True)).add_done_callback(opened)
 
     def _lower(self, name: str, reason: str) -> None:
+        self.down[name] = reason
         self.post(q.Lowered(name, reason))
+        self.refuse_direct(name)
+
+    def refuse_direct(self, name: str) -> None:
+        """Answer the commands that the application has sent to a participant that is down."""
+        for message in self.mailboxes[name].empty():
+            if isinstance(message, Direct):
+                message.reply("failed", None, f"{name} is down: {self.down[name]}", "")
 
     def _look(self) -> None:
         if self._supervisor is not None:
@@ -305,13 +319,24 @@ class Crew:
                 self._supervisor.tell(LOOK)
 
     def fail(self, error: BaseException) -> None:
-        """The runtime cannot go on: tell everybody who waits. Files stay as they are; the process lives."""
-        if self.failure is None:
-            self.failure = error
-            log.error("runtime_failed", reason=describe(error, trace=False))
+        """The runtime cannot go on: nobody takes anything any more, and everybody who waits is told.
+
+        Files stay as they are; the process lives.
+        """
+        if self.failure is not None:
+            return
+        self.failure = failure = self._as_failure(error)
+        log.error("runtime_failed", reason=describe(error, trace=False))
+        for mailbox in (self.inbox, *self.mailboxes.values()):
+            mailbox.shut = True
         self.failed.set()
-        self.completions.fail_all(error)
-        self.on_failure(error)
+        self.completions.fail_all(failure)
+        self.on_failure(failure)
+
+    def _as_failure(self, error: BaseException) -> BaseException:
+        if isinstance(error, StoreError | StoredDataError | ForkedRuntime):
+            return error.with_traceback(None)
+        return StoreFailed(self._files.directory, f"the coordinator has failed: {describe(error, trace=False)}")
 
     @property
     def active(self) -> int:
@@ -326,6 +351,8 @@ class Crew:
         self._closing.set()
         until = time.monotonic() + timeout_s
         in_order = clean and self.failure is None
+        for mailbox in self.mailboxes.values():
+            mailbox.shut = True
         names = [name for name in list(self._workers) if name != "coordinator"]
         in_order &= self._close_workers(names, until)
         if "coordinator" in self._workers:
@@ -368,7 +395,7 @@ class _ContextWorld:
 
     def __init__(self, crew: Crew, name: str) -> None:
         self._crew, self._name = crew, name
-        self.now_ms, self.pause = crew.now_ms, crew.pause
+        self.now_ms, self.pause, self.closing = crew.now_ms, crew.pause, crew._closing.is_set
 
     def wake_at(self, due_ms: int | None) -> None:
         """Have its mailbox told when listeners are to be tried again."""

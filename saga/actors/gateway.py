@@ -7,13 +7,14 @@ and `async def` handlers on an event loop of their own, so many at a time.
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
 
 from saga.actors.mailbox import Mailbox
+from saga.actors.pool import Pool
 from saga.actors.worker import Crash, Worker, enter_actor
 from saga.coordination.envelopes import UNSET, Answer, Answers, Deliver, Direct, Inquire, Port
 from saga.coordination.gateway import NULL, CallBook, Ended, GatewayDriver
@@ -42,6 +43,12 @@ class GatewayMailbox(Mailbox):
         super().post_many(messages)
 
 
+class _Failed(NamedTuple):
+    """A thread or task of the gateway has died of this: so does its actor."""
+
+    error: BaseException
+
+
 class GatewayActor(Worker):
     """Makes the calls of one gateway."""
 
@@ -62,8 +69,9 @@ class GatewayActor(Worker):
         self._book = mailbox.book
         self._busy = watch.add(name, hang_s)
         self._driver: GatewayDriver
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: Pool | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_thread: threading.Thread | None = None
         self._slots: asyncio.Semaphore | None = None
         self._closing = False
         self._answers: list[Answer] = []
@@ -75,11 +83,12 @@ class GatewayActor(Worker):
         self._driver = GatewayDriver(gateway)
         concurrency = gateway.concurrency
         if concurrency > 1 and self._driver.has_sync:
-            self._pool = ThreadPoolExecutor(concurrency, f"saga-{self._name}", initializer=self._enter)
+            self._pool = Pool(concurrency, f"saga-{self._name}", self._enter, self._in_pool, self._failed)
         if self._driver.has_async:
             self._loop = asyncio.new_event_loop()
             self._slots = asyncio.Semaphore(concurrency)
-            threading.Thread(target=self._run_loop, name=f"saga-{self._name}-loop", daemon=True).start()
+            self._loop_thread = threading.Thread(target=self._run_loop, name=f"saga-{self._name}-loop", daemon=True)
+            self._loop_thread.start()
 
     def _enter(self) -> None:
         enter_actor(self._name)
@@ -89,77 +98,111 @@ class GatewayActor(Worker):
         enter_actor(self._name)
         assert self._loop is not None
         asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
 
     # --- messages ---------------------------------------------------------------------------------
 
     def work(self, messages: list[Any]) -> None:
-        """Make the calls, or see to it that they are made."""
+        """Make the calls, or see to it that they are made, until the runtime is being closed."""
         until = time.monotonic() + REPORT_S
-        for message in messages:
-            if type(message) is Deliver:
-                self._deliver(message)
-            elif type(message) is Inquire:
-                self._report()  # answers first: they are what the inquiry is about
-                self._inquire(message)
-            elif type(message) is Direct:
-                self._direct(message)
+        for n, message in enumerate(messages):
+            if self.mailbox.shut:
+                break
+            try:
+                self._take(message)
+            except BaseException:
+                self.mailbox.put_back(messages[n + 1 :])
+                raise
             if self._answers and time.monotonic() > until:
                 self._report()
                 until = time.monotonic() + REPORT_S
         self._report()
 
+    def _take(self, message: Any) -> None:
+        if type(message) is Deliver:
+            self._deliver(message)
+        elif type(message) is Inquire:
+            self._report()  # answers first: they are what the inquiry is about
+            self._inquire(message)
+        elif type(message) is Direct:
+            self._direct(message)
+        elif type(message) is _Failed:
+            raise message.error
+
     def _deliver(self, message: Deliver) -> None:
         self._book.accept(message.command_id)
         if self._driver.is_async(message.type):
-            assert self._loop is not None
-            asyncio.run_coroutine_threadsafe(self._call_async(message), self._loop)
+            self._in_loop(self._call_async(message))
         elif self._pool is not None:
-            self._pool.submit(self._call_in_pool, message)
+            self._pool.submit(message)
         elif self._book.begin(message.command_id):
             self._answers.append(self._driver.answer(message, self._driver.call(message, self._busy)))
             self._ended(message)
 
-    def _call_in_pool(self, message: Deliver) -> None:
-        if not self._closing and self._book.begin(message.command_id):
-            self._tell([self._driver.answer(message, self._driver.call(message, self._local.busy))])
-            self._ended(message)
-
-    async def _call_async(self, message: Deliver) -> None:
-        assert self._slots is not None
-        async with self._slots:
-            if not self._closing and self._book.begin(message.command_id):
-                self._tell([self._driver.answer(message, await self._driver.call_async(message))])
-                self._ended(message)
-
-    def _ended(self, message: Deliver) -> None:
-        inquiry = self._book.end(message.command_id)
-        if inquiry is not None:  # its answer is on its way; a failed call leaves the outcome unknown
-            self._resolve(inquiry, "unknown")
+    def _direct(self, message: Direct) -> None:
+        if self._driver.is_async(message.type):
+            self._in_loop(self._direct_async(message))
+        elif self._pool is not None:
+            self._pool.submit(message)
+        else:
+            _reply(message, self._driver.call(message, self._busy))
 
     def _inquire(self, message: Inquire) -> None:
         outcome = self._book.inquire(message)
         if outcome is not None:
             self._resolve(message, outcome)
 
+    def _ended(self, message: Deliver) -> None:
+        inquiry = self._book.end(message.command_id)
+        if inquiry is not None:  # its answer is on its way; a failed call leaves the outcome unknown
+            self._resolve(inquiry, "unknown")
+
     def _resolve(self, inquiry: Inquire, outcome: str) -> None:
         self._tell([Answer(inquiry.saga_no, inquiry.path, f"resolved-{outcome}", NULL, UNSET)])
 
-    def _direct(self, message: Direct) -> None:
-        def reply(ended: Ended) -> None:
-            outcome, _, value, reason, code, _ = ended
-            message.reply(outcome, value, reason, code)
+    def _failed(self, error: BaseException) -> None:
+        self.mailbox.post(_Failed(error))
 
-        async def call() -> None:
-            reply(await self._driver.call_async(message))
+    # --- in other threads -------------------------------------------------------------------------
 
-        if self._driver.is_async(message.type):
-            assert self._loop is not None
-            asyncio.run_coroutine_threadsafe(call(), self._loop)
-        elif self._pool is not None:
-            self._pool.submit(lambda: reply(self._driver.call(message, self._local.busy)))
-        else:
-            reply(self._driver.call(message, self._busy))
+    def _in_pool(self, message: Deliver | Direct) -> None:
+        if isinstance(message, Direct):
+            _reply(message, self._driver.call(message, self._local.busy))
+        elif self._book.begin(message.command_id):
+            self._tell([self._driver.answer(message, self._driver.call(message, self._local.busy))])
+            self._ended(message)
+
+    def _in_loop(self, call: Coroutine[Any, Any, None]) -> None:
+        async def guarded() -> None:
+            assert self._slots is not None
+            try:
+                async with self._slots:
+                    await call
+            except BaseException as error:
+                self._failed(error)
+
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(guarded(), self._loop)
+
+    async def _call_async(self, message: Deliver) -> None:
+        if not self._closing and self._book.begin(message.command_id):
+            self._tell([self._driver.answer(message, await self._watched(message))])
+            self._ended(message)
+
+    async def _direct_async(self, message: Direct) -> None:
+        if not self._closing:
+            _reply(message, await self._watched(message))
+
+    async def _watched(self, message: Deliver | Direct) -> Ended:
+        """Make a call, which is reported like any other when it hangs: each has a `Busy` of its own."""
+        busy = self._watch.add(self._name, self._hang_s, _trace_of(asyncio.current_task()))
+        try:
+            return await self._driver.call_async(message, busy)
+        finally:
+            self._watch.remove(busy)
 
     # --- answers ----------------------------------------------------------------------------------
 
@@ -178,15 +221,18 @@ class GatewayActor(Worker):
         """Wait for the calls that are running; those that wait do not begin."""
         self._closing = True
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.close(wait=True)
         self._stop_loop()
+        if self._loop_thread is not None:
+            self._loop_thread.join()
         self._report()
 
     def abandon(self) -> None:
-        """See `Worker`."""
+        """See `Worker`. Commands that nobody has begun with come again; what the application sent does not."""
         self._closing = True
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            left = self._pool.close(wait=False)
+            self.mailbox.put_back([message for message in left if type(message) is Direct])
         self._stop_loop()
 
     def _stop_loop(self) -> None:
@@ -197,7 +243,23 @@ class GatewayActor(Worker):
         async def finish() -> None:
             calls = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
             await asyncio.gather(*calls, return_exceptions=True)
+            loop.call_soon(loop.stop)
 
-        asyncio.run_coroutine_threadsafe(finish(), loop).add_done_callback(
-            lambda _: loop.call_soon_threadsafe(loop.stop)
-        )
+        asyncio.run_coroutine_threadsafe(finish(), loop)
+
+
+def _reply(message: Direct, ended: Ended) -> None:
+    outcome, _, value, reason, code, _ = ended
+    message.reply(outcome, value, reason, code)
+
+
+def _trace_of(task: asyncio.Task[Any] | None) -> Callable[[], str]:
+    """Return what tells where a task stands."""
+
+    def trace() -> str:
+        text = io.StringIO()
+        if task is not None:
+            task.print_stack(file=text)
+        return text.getvalue()
+
+    return trace

@@ -82,6 +82,9 @@ class ContextWorld(Protocol):
     def pause(self, attempt: int) -> bool:
         """Wait a little before the same commit is tried again; False when the runtime is being closed."""
 
+    def closing(self) -> bool:
+        """Return whether the runtime is being closed: no new batch is begun."""
+
 
 class ContextDriver:
     """Drives one context, on its own thread."""
@@ -138,14 +141,25 @@ class ContextDriver:
         self._wake()
         return self._positions
 
+    def tell_outbox(self) -> None:
+        """Tell the coordinator what is in the outbox: an earlier life may have died before it could."""
+        events = self._outbox()
+        if events:
+            self._coordinator.post(Answers(self._store.name, [], events, self._store.commit_no, 0))
+
     # --- batches ----------------------------------------------------------------------------------
 
     def handle(self, messages: deque[object]) -> None:
-        """Take all messages, batch by batch. Raises StoreFailed and what else ends a context's file."""
-        while messages:
+        """Take all messages, batch by batch, or until the runtime is being closed.
+
+        Raises StoreFailed and what else ends a context's file; in `messages` is then what is to be taken again.
+        """
+        while messages and not self._world.closing():
             batch = [messages.popleft() for _ in range(min(len(messages), BATCH))]
-            rest = self._commit_batch(batch)
-            messages.extendleft(reversed(rest))
+            try:
+                batch = self._commit_batch(batch)
+            finally:
+                messages.extendleft(reversed(batch))
 
     def _commit_batch(self, batch: list[object]) -> list[object]:
         """Run a batch in one transaction; return those that were left for the next one."""
@@ -365,7 +379,7 @@ class ContextDriver:
         events = self._outbox()
         self._coordinator.post(Answers(self._store.name, self._answers, events, self._store.commit_no, 0))
         self._answers = []
-        self._after.append(lambda: self._coordinator.post(Recalled(self._store.name)))
+        self._after.append(lambda: self._coordinator.post(Recalled(message.no)))
 
     # --- events -----------------------------------------------------------------------------------
 

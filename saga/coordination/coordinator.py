@@ -382,6 +382,7 @@ class Coordinator:
     def _lowered(self, message: q.Lowered) -> None:
         lane = self.dispatcher.lanes[message.participant]
         lane.down = f"{message.participant} is down: {message.reason}"
+        self._after_commit.append(lambda: self._recovery.lowered(message.participant))
         self.relay.remove(message.participant)
         for row in self._store.live_busy():
             instance = self._find(row.no)
@@ -407,7 +408,7 @@ class Coordinator:
         self._after_commit.append(lambda: self._recovery.begin(message.reply))
 
     def _recalled(self, message: Recalled) -> None:
-        self._after_commit.append(lambda: self._recovery.recalled(message.participant))
+        self._after_commit.append(lambda: self._recovery.recalled(message.no))
 
     def busy_sagas(self) -> Iterator[Instance]:
         """Yield the sagas that have commands outside, one after the other; not all are kept. Only between commits."""

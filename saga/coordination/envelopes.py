@@ -157,12 +157,13 @@ class Answers(msgspec.Struct, frozen=True):
 
 class Recall(msgspec.Struct, frozen=True):
     """After a restart: answer those of these commands (id, saga number, path) that have a stored answer, and tell
-    what is in the outbox. Answered with `Answers`, and then `Recalled`."""
+    what is in the outbox. Answered with `Answers`, and then `Recalled` with the same number."""
 
+    no: int
     commands: list[tuple[str, int, str]]
 
 
 class Recalled(msgspec.Struct, frozen=True, gc=False):
-    """A `Recall` was answered."""
+    """The `Recall` of this number was answered."""
 
-    participant: str
+    no: int

@@ -72,10 +72,11 @@ class GatewayDriver:
             busy.end()
             call_key.reset(token)
 
-    async def call_async(self, message: Deliver | Direct) -> Ended:
-        """Run the `async def` handler of a command; never raises, but for the cancellation of the task."""
+    async def call_async(self, message: Deliver | Direct, busy: Busy) -> Ended:
+        """Run the `async def` handler of a command; never raises."""
         handler = self._handlers[message.type]
         call_key.set(message.command_id)
+        busy.begin(f"{handler.name}({message.command_id})")
         try:
             seam("gateway.before-call")
             result = await handler.call(handler.decode(message))

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 
 __all__ = ["Busy", "Watch", "describe"]
 
@@ -31,9 +32,11 @@ def describe(error: BaseException, *, trace: bool = True) -> str:
 class Busy:
     """What one thread, always the same, is busy with: so that a call that hangs can be seen from outside."""
 
-    __slots__ = ("since", "thread", "what")
+    __slots__ = ("since", "thread", "trace", "what")
 
-    def __init__(self) -> None:
+    def __init__(self, trace: Callable[[], str] | None = None) -> None:
+        """`trace` tells where the call is, if that is not simply where its thread is."""
+        self.trace = trace
         self.what: str = ""
         self.since: float = 0.0
         self.thread: int = 0
@@ -50,7 +53,9 @@ class Busy:
         self.what = ""
 
     def stack(self) -> str:
-        """Return where the thread is now."""
+        """Return where it is now."""
+        if self.trace is not None:
+            return self.trace()
         frame = sys._current_frames().get(self.thread)
         return "".join(traceback.format_stack(frame)) if frame is not None else "(the thread is gone)"
 
@@ -62,11 +67,16 @@ class Watch:
         self._watched: dict[Busy, tuple[str, float]] = {}
         self._reported: dict[Busy, float] = {}
 
-    def add(self, name: str, limit_s: float) -> Busy:
+    def add(self, name: str, limit_s: float, trace: Callable[[], str] | None = None) -> Busy:
         """Return a new `Busy`; being busy for longer than `limit_s` seconds is worth a report."""
-        busy = Busy()
+        busy = Busy(trace)
         self._watched[busy] = (name, limit_s)
         return busy
+
+    def remove(self, busy: Busy) -> None:
+        """Watch this one no longer."""
+        self._watched.pop(busy, None)
+        self._reported.pop(busy, None)
 
     def overdue(self) -> list[tuple[str, str, float, str]]:
         """Return who is busy too long and was not reported for it: name, what, seconds, stack."""

@@ -8,7 +8,6 @@ A crash during recovery is just another crash: each of these is an ordinary batc
 
 from __future__ import annotations
 
-from collections import Counter
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,9 @@ class Recovery:
 
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
-        self._awaited: Counter[str] = Counter()
+        self._awaited: dict[int, str] = {}
+        """Number of a `Recall` that is not answered yet, and whose it is."""
+        self._asked = 0
         self._reply: Future[None] | None = None
 
     def begin(self, reply: Future[None]) -> None:
@@ -68,14 +69,24 @@ class Recovery:
             self._finish()
 
     def _ask(self, participant: str, commands: list[tuple[str, int, str]]) -> None:
-        self._awaited[participant] += 1
-        self._coordinator.dispatcher.lanes[participant].port.post(Recall(commands))
+        lane = self._coordinator.dispatcher.lanes[participant]
+        if lane.down is None:
+            self._asked += 1
+            self._awaited[self._asked] = participant
+            lane.port.post(Recall(self._asked, commands))
 
-    def recalled(self, participant: str) -> None:
-        """A context has told everything it was asked, and that is on disk here."""
-        self._awaited[participant] -= 1
-        if not self._awaited[participant]:
-            del self._awaited[participant]
+    def recalled(self, no: int) -> None:
+        """A context has told everything it was asked, and that is on disk here. It may tell it twice."""
+        self._awaited.pop(no, None)
+        self._go_on()
+
+    def lowered(self, participant: str) -> None:
+        """A context will not tell any more: it is down."""
+        for no in [no for no, asked in self._awaited.items() if asked == participant]:
+            del self._awaited[no]
+        self._go_on()
+
+    def _go_on(self) -> None:
         if not self._awaited and self._reply is not None:
             seam("recovery.recalled")
             self._finish()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -177,7 +178,7 @@ logs = Migrations("log")
 
 
 @logs()
-def heard(db: Database) -> None:
+def pages(db: Database) -> None:
     db.execute("CREATE TABLE heard (key TEXT NOT NULL)")
 
 
@@ -323,6 +324,15 @@ def entered(store: Path, key: str) -> list[str]:
         for what, whose in rows(store, "desk", "SELECT what, key FROM entries ORDER BY rowid")
         if whose == key
     ]
+
+
+def heard(store: Path, count: int) -> list[str]:
+    """Return what the journalist has heard, in order, as soon as it is so much."""
+    until = time.monotonic() + DEADLINE
+    while True:
+        keys = [key for (key,) in rows(store, "journalist", "SELECT key FROM heard ORDER BY rowid")]
+        if len(keys) >= count or time.monotonic() > until:
+            return keys
 
 
 def texts(runtime: Runtime, id: str) -> list[str]:

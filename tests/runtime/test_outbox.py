@@ -61,6 +61,9 @@ class World:
     def pause(self, attempt: int) -> bool:
         return False
 
+    def closing(self) -> bool:
+        return False
+
 
 @contextmanager
 def life(directory: Path) -> Iterator[tuple[ContextDriver, Coordinator]]:
@@ -92,6 +95,6 @@ def test_a_recall_tells_the_outbox_and_what_is_new_follows(tmp_path: Path) -> No
     with life(tmp_path) as (driver, _):
         driver.handle(deque([ring(1)]))
     with life(tmp_path) as (driver, coordinator):
-        driver.handle(deque([Recall([])]))
+        driver.handle(deque([Recall(1, [])]))
         driver.handle(deque([ring(2)]))
         assert coordinator.numbers() == [1, 2]
