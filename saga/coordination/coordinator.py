@@ -159,17 +159,22 @@ class Coordinator:
             self._commit(self.ledger.batch, effects)
             seam("coordinator.after-commit")
         self._carry_out(effects)
+        self.dispatcher.flush()  # first of all: participants work while this thread does the rest
+        seam("coordinator.after-dispatch")
         for act in self._after_commit:
             act()
-        self.relay.logged([Notify(e.no, e.id, e.type, e.event, e.correlation) for e in self.ledger.events])
+        if self.ledger.events:
+            self.relay.logged(
+                [Notify(e.no, e.id, e.type, e.event, e.correlation) for e in self.ledger.events]
+            )
         self.relay.feed()
-        self.dispatcher.flush()
-        seam("coordinator.after-dispatch")
+        if self._after_commit:
+            self.dispatcher.flush()
         self._set_timer()
         self.ledger.cache.shrink()
         self._prune()
-        if self._intake and self.busy_count < self._max_busy:  # this batch has made room, no other need follow
-            self._world.post(_Admit())
+        if self._intake and self.busy_count < self._max_busy:
+            self._world.post(_Admit())  # this batch has made room, and no other need follow
 
     def _commit(self, batch: Batch, effects: Effects) -> None:
         attempt = 0
@@ -228,7 +233,6 @@ class Coordinator:
         """Everything is on disk: tell the participants, and those who wait."""
         dispatcher = self.dispatcher
         for instance, path, participant, number in effects.over:
-            instance.delivered.discard(path)
             dispatcher.close(participant, number, instance.no, path)
         if not self._recovering:  # else the end of the recovery sends them, once
             for instance, path, participant in effects.sends:

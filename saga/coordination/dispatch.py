@@ -39,6 +39,10 @@ class Lane:
     next_number: int = 1
     types: frozenset[str] = frozenset()
     """The commands it handles, by the names of their types."""
+    first_number: int = 0
+    """The lowest number of this life of the process: commands below it may have been given before it began."""
+    given: set[tuple[int, str]] = field(default_factory=set)
+    """Commands (saga number, path) that the participant was given in this life, and that are not over."""
     outside: set[tuple[int, str]] = field(default_factory=set)
     """Commands (saga number, path) that are with the participant and need credit."""
     waiting: deque[tuple[int, str]] = field(default_factory=deque)
@@ -72,6 +76,7 @@ class Dispatcher:
 
     def add(self, lane: Lane, commands: Iterable[type[Command[object]]]) -> None:
         """Add a participant and the commands it handles."""
+        lane.first_number = lane.next_number
         self.lanes[lane.name] = lane
         for command in commands:
             self._routes[command] = lane.name
@@ -99,7 +104,9 @@ class Dispatcher:
         lane = self.lanes.get(participant)
         if lane is None:
             return
-        lane.outside.discard((saga_no, path))
+        key = (saga_no, path)
+        lane.outside.discard(key)
+        lane.given.discard(key)
         numbers = lane.numbers
         if numbers and numbers[0] == number:  # mostly the oldest is answered first
             heapq.heappop(numbers)
@@ -150,8 +157,8 @@ class Dispatcher:
         sent = visit.sent
         assert sent is not None
         key = (instance.no, path)
-        repeated = instance.recovered or visit.attempt > 1
-        delivered = repeated or path in instance.delivered
+        repeated = visit.attempt > 1 or sent.number < lane.first_number
+        delivered = repeated or key in lane.given
         lane.outside.discard(key)
         lane.out.append(
             Inquire(
@@ -187,8 +194,10 @@ class Dispatcher:
     def may_be_outside(self, instance: Instance, path: str, participant: str) -> bool:
         """Return whether the command may have been given to the participant: only one that waits for credit has not."""
         lane = self.lanes.get(participant)
-        outside = lane is not None and (instance.no, path) in lane.outside
-        return outside or instance.recovered or path in instance.delivered
+        if lane is None:
+            return False
+        sent = instance.state.visits[path].sent
+        return (instance.no, path) in lane.given or (sent is not None and sent.number < lane.first_number)
 
     def send_again(self, instance: Instance, path: str, participant: str) -> bool:
         """The participant may have lost the command: send it again; False when it is not there."""
@@ -200,7 +209,7 @@ class Dispatcher:
     def _post(self, lane: Lane, instance: Instance, visit: Visit) -> None:
         state, sent, path = instance.state, visit.sent, visit.path
         assert sent is not None
-        instance.delivered.add(path)
+        lane.given.add((instance.no, path))
         lane.out.append(
             Deliver(
                 command_id(state.id, path),

@@ -34,7 +34,6 @@ class Instance:
         "author",
         "busy",
         "definition_no",
-        "delivered",
         "digest",
         "first_event_no",
         "graph",
@@ -42,7 +41,6 @@ class Instance:
         "no",
         "numbers",
         "pending",
-        "recovered",
         "refused",
         "seq",
         "state",
@@ -71,10 +69,6 @@ class Instance:
         """Events of the log above this number count for its waits."""
         self.numbers: dict[str, tuple[str, int]] = {}
         """Path → participant and number, of all commands that are not over."""
-        self.delivered: set[str] = set()
-        """Paths whose command has left the coordinator since the saga was loaded."""
-        self.recovered = False
-        """It was loaded by replay: what has left the coordinator before is not known here."""
         self.used = 0
         """The age of the cache when it was used last."""
 
@@ -141,7 +135,6 @@ class Loader:
         instance.pending = pending(state)
         instance.status, instance.busy = Status(row.status), bool(row.busy)
         instance.refused = row.refusal_code is not None
-        instance.recovered = True
         for path, visit in state.visits.items():
             if visit.sent is not None:
                 instance.numbers[path] = (visit.sent.to, visit.sent.number)
