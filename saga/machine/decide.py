@@ -38,6 +38,9 @@ __all__ = ["UNDO_RETRY", "decide"]
 UNDO_RETRY = RetryPolicy(attempts=10, first_ms=100, factor=2.0, max_ms=60_000, jitter=0.1)
 """Technical failures of a compensation: after 10 attempts a person is needed (DESIGN section 10)."""
 
+MOST_MOVES = 10_000
+"""How often tokens may move in one turn. A flow that never waits would hold up all sagas, and fill the memory."""
+
 UNDECIDED = "whether this pivot step was done is unknown, so a person must decide"
 
 
@@ -64,16 +67,26 @@ def decide(
 
 def _run(turn: Turn) -> None:
     """Let tokens go on until they all wait, then see what has come to an end; innermost scopes first."""
+    left = MOST_MOVES
     while turn.state.ended is None:
         if turn.tokens:
             scope, node = turn.tokens.pop(0)
-            arrive(turn, scope, node)
+            left -= 1
+            if left < 0 and _goes_forward(turn, scope):
+                turn.park_token(scope, node, "function", "it goes round and round without ever waiting")
+            else:
+                arrive(turn, scope, node)
         elif turn.dirty:
             path = max(turn.dirty, key=_depth)
             del turn.dirty[path]
             _settle(turn, path)
         else:
             return
+
+
+def _goes_forward(turn: Turn, path: str) -> bool:
+    scope = turn.state.scopes.get(path)
+    return scope is not None and scope.direction is Direction.FORWARD
 
 
 def _depth(path: str) -> int:
@@ -261,7 +274,7 @@ def _found_done(turn: Turn, visit: Visit, answer: Raw) -> None:
     """It was done: out of attempts it just goes on, out of time it is undone when there is a way back."""
     node = turn.graph.nodes[visit.element]
     assert isinstance(node, Step)
-    late = visit.lost is None and _forward(turn, visit)
+    late = visit.lost is None and _goes_forward(turn, visit.scope)
     if not late or node.pivot or forward_only(turn, visit, "timeout"):
         _step_done(turn, visit, answer, "resolve")
         return
@@ -270,7 +283,7 @@ def _found_done(turn: Turn, visit: Visit, answer: Raw) -> None:
 
 
 def _found_not_done(turn: Turn, visit: Visit, why: str) -> None:
-    if not _forward(turn, visit):
+    if not _goes_forward(turn, visit.scope):
         turn.record(r.StepDropped(visit.path, why))
         turn.touch(visit.scope)
     elif visit.lost is None:
@@ -285,7 +298,7 @@ def _found_unknown(turn: Turn, visit: Visit) -> None:
     """It may have been done: it is undone without an answer. Of a pivot only a person can say what to do."""
     node = turn.graph.nodes[visit.element]
     assert isinstance(node, Step)
-    if not _forward(turn, visit):
+    if not _goes_forward(turn, visit.scope):
         turn.record(r.StepFailed(visit.path, "unknown", "its outcome is unknown", True, node.compensation))
         turn.touch(visit.scope)
         return
@@ -295,10 +308,6 @@ def _found_unknown(turn: Turn, visit: Visit) -> None:
     else:
         ending = r.StepFailed(visit.path, why.code, why.reason, True, node.compensation)
         fail_visit(turn, visit, ending, why.code, why.reason)
-
-
-def _forward(turn: Turn, visit: Visit) -> bool:
-    return turn.state.scopes[visit.scope].direction is Direction.FORWARD
 
 
 def _blocked(turn: Turn, stimulus: s.Blocked) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from saga.flow import graph as g
 from saga.machine import stimuli as s
 
-from .graphs import graph, step
-from .scenario import Scenario, raw
+from .graphs import again, graph, refuse, scope, step
+from .scenario import Scenario, raw, scenario
 
 
 def looping() -> Scenario:
@@ -39,6 +39,14 @@ def test_each_time_round_is_undone_with_its_own_answer() -> None:
         assert (saga.author.seen["A"].path, saga.author.seen["A"].answer) == (path, raw(answer))
         saga.answer("A")
     saga.ends("COMPENSATED", "no")
+
+
+def test_a_flow_that_goes_round_without_ever_waiting_is_parked() -> None:
+    """It would hold up all other sagas, and fill the memory."""
+    saga = scenario(scope(refuse("no"), catch={"no": again(at_most=10**9)})).status("PARKED")
+    (incident,) = saga.pending.incidents.values()
+    assert "without ever waiting" in incident.reason
+    saga.cancel().ends("COMPENSATED", "cancelled")
 
 
 def test_a_late_answer_of_an_earlier_round_does_not_count_for_this_one() -> None:
