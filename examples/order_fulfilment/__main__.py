@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,9 @@ def main(words: list[str] | None = None) -> int:
         return 2
     except WorkerFailed as error:
         print(f"order_fulfilment: {error}\nEverything is left in {folder.root}.", file=sys.stderr)
+        return 1
+    except sqlite3.Error as error:
+        print(f"order_fulfilment: a file in {folder.root} cannot be read: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\norder_fulfilment: stopped; the worker has ended.", file=sys.stderr)

@@ -202,6 +202,20 @@ def test_a_folder_with_something_else_in_it_is_left_alone(
     assert (tmp_path / "thesis.txt").read_text() == "the only copy"
 
 
+def test_a_folder_that_cannot_be_made_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["--store", str(tmp_path / "file" / "demo")]) == 2
+    assert "cannot be made: Not a directory; give another --store" in capsys.readouterr().err
+
+
+def test_a_file_that_is_damaged_is_one_clear_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "shop" / "shipment.db").write_bytes(b"no database" * 1000)
+    assert main(["--check", "--store", str(folder)]) == 1
+    assert "cannot be read: file is not a database" in capsys.readouterr().err
+
+
 def test_there_must_be_a_trial_to_be_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--check", "--store", str(tmp_path / "nothing")]) == 2
     assert "there is no trial in" in capsys.readouterr().err
@@ -237,6 +251,7 @@ def start(folder: Path) -> subprocess.Popen[str]:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_ends_the_worker_in_order(tmp_path: Path) -> None:
     with start(tmp_path / "demo") as trial:
+        assert main(["--store", str(tmp_path / "demo")]) == 2  # while it runs, nobody else takes its folder
         trial.send_signal(signal.SIGINT)
         assert trial.wait(30) == 130
         assert store_is_free(tmp_path / "demo" / "shop")

@@ -54,7 +54,7 @@ def card_of(customer_id: str) -> str:
 
 def card_is_good(number: str) -> bool:
     """Return whether a card can be charged."""
-    return _share("card", number.replace(" ", "")) >= DECLINED
+    return _share("cover", number.replace(" ", "")) >= DECLINED
 
 
 def carrier_drives_there(order_id: str) -> bool:

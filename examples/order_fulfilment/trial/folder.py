@@ -10,11 +10,13 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from saga.store import StoreFiles, is_locked
+
 __all__ = ["Facts", "Folder", "NotOurs", "reading"]
 
 
 class NotOurs(Exception):
-    """The folder has something in it that is not of a trial, or nothing."""
+    """The folder cannot be used: it has something else in it, or nothing, or cannot be made."""
 
 
 @dataclass
@@ -52,13 +54,21 @@ class Folder:
     def make_fresh(self) -> None:
         """Delete the trial that was here, and make an empty folder.
 
-        Raises NotOurs when there is something else, which is left alone; OSError.
+        Raises NotOurs when there is something else, or a trial that is running: that is left alone.
         """
-        if self.root.exists():
-            if not self.root.is_dir() or (any(self.root.iterdir()) and not self._facts.exists()):
-                raise NotOurs(f"{self.root} is there already and is not of a trial; give another --store")
-            shutil.rmtree(self.root)
-        self.root.mkdir(parents=True)
+        try:
+            if self.root.exists():
+                self._check_for_others()
+                shutil.rmtree(self.root)
+            self.root.mkdir(parents=True)
+        except OSError as error:
+            raise NotOurs(f"{self.root} cannot be made: {error.strerror}; give another --store") from error
+
+    def _check_for_others(self) -> None:
+        if not self.root.is_dir() or (any(self.root.iterdir()) and not self._facts.exists()):
+            raise NotOurs(f"{self.root} is there already and is not of a trial; give another --store")
+        if is_locked(StoreFiles.at(self.shop)):
+            raise NotOurs(f"a trial is running in {self.root}; give another --store")
 
     def delete(self) -> None:
         """Delete all of it."""

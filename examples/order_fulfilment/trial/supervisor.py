@@ -78,10 +78,14 @@ class _Supervisor:
         return Worker(self._folder, self._url, self._facts.factor, self._facts.orders)
 
     def _wait_for(self, kill: Kill) -> None:
-        """Wait until it is time; a worker that has nothing left to do is killed at once."""
+        """Wait until it is time.
+
+        A worker that does not open its store yet is left to it: killing it would show nothing. One that has
+        nothing left to do is killed at once.
+        """
+        while not self.worker.opening.is_set():
+            self._pause()
         if kill.at_row is None:
-            while not self.worker.opening.is_set():
-                self._pause()
             time.sleep(kill.into_opening * self._opening_took_s)
             return
         while self._watch.rows() < kill.at_row and not self._is_done():
