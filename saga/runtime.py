@@ -171,7 +171,7 @@ class Runtime:
             error = crew.failure or RuntimeClosed()
             crew.completions.fail_all(error)
             self._fail_outstanding(error)
-            self._release()
+            crew.when_files_are_closed(self._release)
         return in_order
 
     def _release(self) -> None:
@@ -238,9 +238,9 @@ class Runtime:
 
     def start_many(self, starts: Iterable[Start[Any]], *, timeout: float = 30.0) -> list[Handle]:
         """Start many sagas in one commit, all or none; return their handles in the same order. Raises as `start`."""
-        request = self._start_request(starts)
         refuse_in_actor("start")
         crew = self._open_crew()
+        request = self._start_request(starts)
         completions = self._wait(crew, request, request.reply, timeout)
         return [Handle(completion, self._look) for completion in completions]
 
@@ -259,8 +259,8 @@ class Runtime:
 
     async def start_many_async(self, starts: Iterable[Start[Any]], *, timeout: float = 30.0) -> list[Handle]:
         """`start_many` for asyncio: does not block the loop."""
-        request = self._start_request(starts)
         crew = self._open_crew()
+        request = self._start_request(starts)
         completions = await self._wait_async(crew, request, request.reply, timeout)
         return [Handle(completion, self._look) for completion in completions]
 

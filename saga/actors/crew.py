@@ -47,6 +47,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.runtime")
 AUTHOR_LIMIT_S = 1.0
 """Seconds after which an author's function that holds up the coordinator is reported."""
 
+COORDINATOR_S = 1.0
+"""Seconds of the time for closing that are kept for the coordinator."""
+
 PAUSES_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 """How long to wait before a commit is tried again on a full disk."""
 
@@ -97,8 +100,10 @@ class Crew:
         self._timekeeper = Timekeeper(clock)
         self._timekeeper.every_second = self._look
         self._workers: dict[str, pykka.ActorRef[Worker]] = {}
+        self._refs: list[pykka.ActorRef[Any]] = []
+        """All actors that may still be there, also those that have died a moment ago."""
+        self._closes: dict[str, Future[None]] = {}
         self._supervisor: pykka.ActorRef[SupervisorActor] | None = None
-        self._timekeeper_ref: pykka.ActorRef[TimekeeperActor] | None = None
         self._store: SagaStore | None = None
         self._coordinator: Coordinator | None = None
 
@@ -127,8 +132,9 @@ class Crew:
         self._supervisor = SupervisorActor.start(
             self._watch, self._settings.on_hang, self._restart, self._lower, self.fail
         )
-        self._timekeeper_ref = TimekeeperActor.start(self._timekeeper)
-        self._timekeeper_ref.tell(RUN)
+        timekeeper = TimekeeperActor.start(self._timekeeper)
+        timekeeper.tell(RUN)
+        self._refs = [self._supervisor, timekeeper]
         try:
             self._open_worker("coordinator", self._make_coordinator_actor())
             for name in self._participants:
@@ -137,20 +143,24 @@ class Crew:
             self.post(q.Recover(recovered))
             self._wait_for(recovered)
         except BaseException:
+            self.inbox.shut = True  # what was told so far is of no use
             self.close(timeout_s=5.0, clean=False)
             raise
 
     def _start_worker(self, name: str, ref: pykka.ActorRef[Worker]) -> Future[Any]:
         self._workers[name] = ref
+        self._refs = [each for each in self._refs if each.is_alive()] + [ref]
         opened: Future[Any] = Future()
         ref.tell(Open(opened))
         return opened
 
     def _open_worker(self, name: str, ref: pykka.ActorRef[Worker]) -> Any:
+        opened = self._start_worker(name, ref)
         try:
-            return self._start_worker(name, ref).result()
+            return opened.result()
         except BaseException:
-            del self._workers[name]  # it has stopped itself
+            if opened.done():
+                del self._workers[name]  # it has stopped itself
             raise
 
     def _make_coordinator_actor(self) -> pykka.ActorRef[Any]:
@@ -347,47 +357,70 @@ class Crew:
 
     def close(self, timeout_s: float, *, clean: bool = True) -> bool:
         """Stop everybody, waiting at most so long; return whether all have stopped in order."""
+        for mailbox in self.mailboxes.values():
+            mailbox.shut = True
         self.closed = True
         self._closing.set()
         until = time.monotonic() + timeout_s
-        in_order = clean and self.failure is None
-        for mailbox in self.mailboxes.values():
-            mailbox.shut = True
-        names = [name for name in list(self._workers) if name != "coordinator"]
-        in_order &= self._close_workers(names, until)
-        if "coordinator" in self._workers:
-            in_order &= self._close_workers(["coordinator"], until)
-        self._timekeeper.stop()
-        if self._supervisor is not None:
+        if self._supervisor is not None:  # from now on nobody is restarted
             self._supervisor.stop(block=False)
-        for ref in (self._supervisor, self._timekeeper_ref):
-            if ref is not None:  # neither ever takes long
-                ref.actor_stopped.wait(max(0.5, until - time.monotonic()))
+            self._supervisor.actor_stopped.wait(_left(until))
+        in_order = clean and self.failure is None
+        # a hanging handler must not use up the time that the coordinator needs for its last commit
+        patience = until - min(timeout_s / 4, COORDINATOR_S)
+        in_order &= self._close_workers([name for name in list(self._workers) if name != "coordinator"], patience)
+        in_order &= self._close_workers(["coordinator"], until)
+        self._timekeeper.stop()
+        for ref in self._refs:
+            if not self._is_hanging(ref):
+                ref.actor_stopped.wait(max(0.5, _left(until)))
         return in_order
 
     def _close_workers(self, names: Sequence[str], until: float) -> bool:
-        replies: dict[str, tuple[pykka.ActorRef[Worker], Future[None]]] = {}
         for name in names:
             reply: Future[None] = Future()
-            ref = self._workers.get(name)
-            if ref is None:
-                continue
-            try:
-                ref.tell(Close(reply))
-                replies[name] = ref, reply
-            except pykka.ActorDeadError:
-                continue
+            with suppress(pykka.ActorDeadError, KeyError):  # it may have died a moment ago
+                self._workers[name].tell(Close(reply))
+                self._closes[name] = reply
         in_order = True
-        for name, (ref, reply) in replies.items():
+        for name in names:
+            if name not in self._closes:
+                continue
             try:
-                reply.result(max(0.0, until - time.monotonic()))
-                ref.actor_stopped.wait(max(0.0, until - time.monotonic()))
+                self._closes[name].result(_left(until))
             except TimeoutError:
                 in_order = False
                 log.warning("close_timed_out", actor=name)
             except Exception:
                 in_order = False
         return in_order
+
+    def _is_hanging(self, ref: pykka.ActorRef[Any]) -> bool:
+        return any(self._workers.get(name) == ref for name, close in self._closes.items() if not close.done())
+
+    def when_files_are_closed(self, act: Callable[[], None]) -> None:
+        """Call `act` once nobody can write to a file any more: now, or when the last handler that hangs returns."""
+        hanging = [
+            close
+            for name, close in self._closes.items()
+            if not close.done() and not isinstance(self.mailboxes.get(name), GatewayMailbox)
+        ]
+        if not hanging:
+            act()
+            return
+        left = set(hanging)
+
+        def ended(close: Future[None]) -> None:
+            left.discard(close)
+            if not left:
+                act()
+
+        for close in hanging:
+            close.add_done_callback(ended)
+
+
+def _left(until: float) -> float:
+    return max(0.0, until - time.monotonic())
 
 
 class _ContextWorld:

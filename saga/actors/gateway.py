@@ -73,7 +73,6 @@ class GatewayActor(Worker):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread: threading.Thread | None = None
         self._slots: asyncio.Semaphore | None = None
-        self._closing = False
         self._answers: list[Answer] = []
         self._local = threading.local()
 
@@ -169,6 +168,8 @@ class GatewayActor(Worker):
     # --- in other threads -------------------------------------------------------------------------
 
     def _in_pool(self, message: Deliver | Direct) -> None:
+        if self.mailbox.shut:
+            return  # the next life of the runtime makes this call
         if isinstance(message, Direct):
             _reply(message, self._driver.call(message, self._local.busy))
         elif self._book.begin(message.command_id):
@@ -188,12 +189,12 @@ class GatewayActor(Worker):
         asyncio.run_coroutine_threadsafe(guarded(), self._loop)
 
     async def _call_async(self, message: Deliver) -> None:
-        if not self._closing and self._book.begin(message.command_id):
+        if not self.mailbox.shut and self._book.begin(message.command_id):
             self._tell([self._driver.answer(message, await self._watched(message))])
             self._ended(message)
 
     async def _direct_async(self, message: Direct) -> None:
-        if not self._closing:
+        if not self.mailbox.shut:
             _reply(message, await self._watched(message))
 
     async def _watched(self, message: Deliver | Direct) -> Ended:
@@ -219,7 +220,6 @@ class GatewayActor(Worker):
 
     def close(self) -> None:
         """Wait for the calls that are running; those that wait do not begin."""
-        self._closing = True
         if self._pool is not None:
             self._pool.close(wait=True)
         self._stop_loop()
@@ -229,7 +229,6 @@ class GatewayActor(Worker):
 
     def abandon(self) -> None:
         """See `Worker`. Commands that nobody has begun with come again; what the application sent does not."""
-        self._closing = True
         if self._pool is not None:
             left = self._pool.close(wait=False)
             self.mailbox.put_back([message for message in left if type(message) is Direct])
