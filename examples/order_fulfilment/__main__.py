@@ -46,9 +46,7 @@ def main(words: list[str] | None = None) -> int:
 def _run(folder: Folder, arguments: argparse.Namespace) -> int:
     folder.make_fresh()
     facts = Facts(arguments.orders, arguments.factor, arguments.kills, arguments.seed)
-    print(
-        f"{facts.orders:,} orders, {facts.factor:g} times as fast as they came; {arguments.kills} kills -9."
-    )
+    print(f"{facts.orders:,} orders, {facts.factor:g} times as fast; kill -9, {facts.kills_planned} times.")
     run_trial(folder, facts)
     if not report(folder, facts):
         print(f"Everything is left in {folder.root}.")

@@ -60,10 +60,8 @@ class Inventory(Context):
     def reserve(self, command: ReserveGoods) -> GoodsReserved | Rejected:
         items = _as_json(command.items)
         missing = self._missing(items)
-        if missing:
-            self.publish(
-                GoodsUnavailable(command.order_id, missing)
-            )  # returned, not raised: this leaves, too
+        if missing:  # the refusal is returned, not raised: so the event leaves, too
+            self.publish(GoodsUnavailable(command.order_id, missing))
             return Rejected(f"sold out: {', '.join(missing)}", code="sold-out")
         reservation_id = f"reservation-{command.order_id}"
         self._count("reserved = reserved + items.quantity", items)

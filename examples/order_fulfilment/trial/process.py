@@ -16,6 +16,9 @@ __all__ = ["Worker", "WorkerFailed"]
 STOP_S = 30.0
 """How long a worker may take to end in order."""
 
+KILLED = 1 if sys.platform == "win32" else -9
+"""The exit code of a process that was killed."""
+
 
 class WorkerFailed(Exception):
     """A worker ended that nobody has killed, or did not end when it was told to."""
@@ -75,7 +78,7 @@ class Worker:
         self.look()
         self._process.kill()
         code = self._process.wait()
-        if code not in (-9, 1):  # 1: on Windows, which has no signals
+        if code != KILLED:
             raise WorkerFailed(f"the worker has ended by itself, code {code}\n{self._last_words()}")
         self._hang_up()
 

@@ -40,7 +40,7 @@ def report(folder: Folder, facts: Facts) -> bool:
     print("\n".join([text, *_check_lines(last)]))
     faults = sum(len(check.faults) for check in [*checks, last])
     print()
-    print(f"NOT RECONCILED: {faults:,} discrepancies, see above." if faults else "Everything is reconciled.")
+    print(f"NOT RECONCILED, see above: {faults:,}." if faults else "Everything is reconciled.")
     return not faults
 
 
