@@ -22,6 +22,7 @@ class ContextOpened(NamedTuple):
 
     positions: dict[str, int]
     commit_no: int
+    needs_from: int | None
 
 
 class ContextActor(Worker):
@@ -57,7 +58,8 @@ class ContextActor(Worker):
         state, last_event_no = self._state()
         self._store = ContextStore.open(self._files, self._name, state, type(context).migrations)
         self._driver = ContextDriver(context, self._store, self._coordinator, self._world, self._busy)
-        opened = ContextOpened(self._driver.open_positions(last_event_no), self._store.commit_no)
+        positions = self._driver.open_positions(last_event_no)
+        opened = ContextOpened(positions, self._store.commit_no, self._driver.needs_from())
         if self._again:
             self._driver.tell_outbox()
         return opened

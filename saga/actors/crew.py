@@ -277,7 +277,7 @@ class Crew:
 
     def _opened(self, name: str, opened: ContextOpened | None) -> None:
         if opened is not None:
-            self.post(q.Raised(name, opened.positions, opened.commit_no))
+            self.post(q.Raised(name, *opened))
 
     def _wait_for(self, future: Future[None]) -> None:
         """Wait for the coordinator, but not for one that has failed."""

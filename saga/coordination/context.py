@@ -145,7 +145,9 @@ class ContextDriver:
         """Tell the coordinator what is in the outbox: an earlier life may have died before it could."""
         events = self._outbox()
         if events:
-            self._coordinator.post(Answers(self._store.name, [], events, self._store.commit_no, 0))
+            self._coordinator.post(
+                Answers(self._store.name, [], events, self._store.commit_no, 0, self.needs_from())
+            )
 
     # --- batches ----------------------------------------------------------------------------------
 
@@ -211,19 +213,16 @@ class ContextDriver:
     def _report(self) -> None:
         """Everything is on disk: let the answers and events leave, in one envelope."""
         changes, store = self._changes, self._store
+        if changes.retries:  # first, since the coordinator is told which events are still needed
+            self._retries = {(row.event_no, row.event_type): row for row in store.retries()}
+            self._wake()
         events = self._new_events() if changes.outbox else []
-        if self._answers or events or self._read_to:
+        if self._answers or events or self._read_to or changes.retries:
             self._coordinator.post(
-                Answers(store.name, self._answers, events, store.commit_no, self._read_to, self._needs_from())
+                Answers(store.name, self._answers, events, store.commit_no, self._read_to, self.needs_from())
             )
         for act in self._after:
             act()
-        for key, row in changes.retries.items():
-            if row is None:
-                self._retries.pop(key, None)
-        if changes.retries:
-            self._retries = {(row.event_no, row.event_type): row for row in store.retries()}
-            self._wake()
         if changes.positions:
             self._positions.update(changes.positions)
         seam("context.after-answer")
@@ -377,7 +376,9 @@ class ContextDriver:
             if known is not None and known.outcome != "tombstone":
                 self._answers.append(_stored(saga_no, path, known, ""))
         events = self._outbox()
-        self._coordinator.post(Answers(self._store.name, self._answers, events, self._store.commit_no, 0))
+        self._coordinator.post(
+            Answers(self._store.name, self._answers, events, self._store.commit_no, 0, self.needs_from())
+        )
         self._answers = []
         self._after.append(lambda: self._coordinator.post(Recalled(message.no)))
 
@@ -466,7 +467,8 @@ class ContextDriver:
         if not message.again:
             self._changes.positions[message.type] = message.no
 
-    def _needs_from(self) -> int | None:
+    def needs_from(self) -> int | None:
+        """Return the lowest number of an event that a listener is still to be tried on again."""
         return min((no for no, _ in self._retries), default=None)
 
     def _wake(self) -> None:
@@ -481,6 +483,8 @@ class ContextDriver:
         )
         if nos:
             self._after.append(lambda: self._coordinator.post(Fetch(self._store.name, nos)))
+        else:
+            self._wake()  # the clock was set back since
 
     def _retry_deliveries(self, message: RetryDeliveries) -> None:
         """A person wants what was set aside to be tried again."""

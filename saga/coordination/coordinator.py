@@ -290,9 +290,14 @@ class Coordinator:
         if self._events_since_pruning < EVENTS_BETWEEN_PRUNINGS:
             return
         self._events_since_pruning = 0
-        needed = [no for no in (self._store.first_event_needed(), self.relay.lowest()) if no is not None]
-        if needed:
-            self._store.prune_events(min(needed) + 1)
+        needed = self.relay.lowest(self.ledger.last_event_no)
+        first = self._store.first_event_needed()
+        if first is not None:
+            needed = min(needed, first)
+        try:
+            self._store.prune_events(needed + 1)
+        except TryAgain as error:
+            log.warning("pruning_postponed", path=error.path, reason=error.what)
 
     # --- finding sagas ----------------------------------------------------------------------------
 
@@ -327,8 +332,7 @@ class Coordinator:
             self._events(participant, message)
         if message.commit_no > self.commit_nos.get(participant, 0):
             self.commit_nos[participant] = message.commit_no
-        if message.read_to:
-            self.relay.taken(participant, message.read_to, message.needs_from)
+        self.relay.taken(participant, message.read_to, message.needs_from)
 
     def _events(self, participant: str, message: Answers) -> None:
         known = self.outbox_nos.get(participant, 0)
@@ -387,7 +391,7 @@ class Coordinator:
         lane = self.dispatcher.lanes[message.participant]
         lane.down = f"{message.participant} is down: {message.reason}"
         self._after_commit.append(lambda: self._recovery.lowered(message.participant))
-        self.relay.remove(message.participant)
+        self.relay.pause(message.participant)
         for row in self._store.live_busy():
             instance = self._find(row.no)
             if instance is None:
@@ -402,7 +406,7 @@ class Coordinator:
         lane = self.dispatcher.lanes[message.participant]
         lane.down = None
         self.commit_nos[message.participant] = message.commit_no
-        self.relay.add(message.participant, lane.port, message.positions)
+        self.relay.add(message.participant, lane.port, message.positions, message.needs_from)
         if not self._recovering:  # else its end unblocks, when all participants and open numbers are known
             self.unblock()
 

@@ -36,6 +36,8 @@ class Listener:
     """There may be events in the log that are to be sent."""
     needs_from: int | None = None
     """The lowest event it will be tried on again."""
+    paused: bool = False
+    """It gets nothing for now."""
 
 
 class Relay:
@@ -46,15 +48,17 @@ class Relay:
         self._read = read
         self._listeners: dict[str, Listener] = {}
 
-    def add(self, name: str, port: Port, positions: Mapping[str, int]) -> None:
+    def add(self, name: str, port: Port, positions: Mapping[str, int], needs_from: int | None = None) -> None:
         """Add (or, after a restart, replace) a listener that stands at these positions, by event type."""
         if positions:
             lowest = min(positions.values())
-            self._listeners[name] = Listener(name, tuple(positions), port, lowest, sent=lowest)
+            listener = Listener(name, tuple(positions), port, lowest, sent=lowest, needs_from=needs_from)
+            self._listeners[name] = listener
 
-    def remove(self, name: str) -> None:
-        """This listener does not work any more."""
-        self._listeners.pop(name, None)
+    def pause(self, name: str) -> None:
+        """This listener does not work any more. What it has not taken is kept for its next life."""
+        if name in self._listeners:
+            self._listeners[name].paused = True
 
     def logged(self, events: Iterable[Notify]) -> None:
         """These events are in the log now: send them to whoever is up to date."""
@@ -62,7 +66,7 @@ class Relay:
             for listener in self._listeners.values():
                 if event.type not in listener.types or listener.behind:
                     continue
-                if listener.flying >= WINDOW:
+                if listener.flying >= WINDOW or listener.paused:
                     listener.behind = True
                     continue
                 listener.sent = event.no
@@ -75,7 +79,7 @@ class Relay:
         if listener is None:
             return
         listener.needs_from = needs_from
-        if no < listener.taken:
+        if no < listener.taken or not no:
             return
         listener.taken = no
         if no >= listener.sent:
@@ -84,7 +88,7 @@ class Relay:
     def feed(self) -> None:
         """Send the next page to those that are behind and have taken what they got."""
         for listener in self._listeners.values():
-            while listener.behind and listener.flying == 0:
+            while listener.behind and listener.flying == 0 and not listener.paused:
                 page = self._read(listener.sent, listener.types, WINDOW)
                 listener.behind = len(page) == WINDOW
                 if page:
@@ -92,9 +96,12 @@ class Relay:
                     listener.flying = len(page)
                     listener.port.post_many(page)
 
-    def lowest(self) -> int | None:
-        """Return the number up to which no listener needs the log any more; None when nobody listens."""
-        listeners = self._listeners.values()
-        return min(
-            (min(each.taken, (each.needs_from or each.taken + 1) - 1) for each in listeners), default=None
-        )
+    def lowest(self, last_no: int) -> int:
+        """Return the number up to which no listener needs the log any more; `last_no` is the last one in it."""
+        lowest = last_no
+        for each in self._listeners.values():
+            if each.behind or each.flying:
+                lowest = min(lowest, each.taken)
+            if each.needs_from is not None:
+                lowest = min(lowest, each.needs_from - 1)
+        return lowest

@@ -144,6 +144,8 @@ class Raised:
     participant: str
     positions: Mapping[str, int]
     commit_no: int
+    needs_from: int | None = None
+    """The lowest event that a listener of it is still to be tried on again."""
 
 
 @dataclass(frozen=True, slots=True)

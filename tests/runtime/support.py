@@ -100,7 +100,7 @@ class Script:
 
     def __init__(self) -> None:
         self._actions: dict[tuple[str, str], list[Any]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self.calls: dict[tuple[str, str], int] = defaultdict(int)
         self.order: list[tuple[str, str]] = []
         """What was called, in order: also what was taken back."""
@@ -113,12 +113,18 @@ class Script:
         with self._lock:
             self.calls[what, key] += 1
             self.order.append((what, key))
+            self._lock.notify_all()
             actions = self._actions.get((what, key)) or [None]
             action = actions.pop(0) if len(actions) > 1 else actions[0]
         if isinstance(action, BaseException):
             raise action
         played = action() if callable(action) else action
         return result if played is None else played
+
+    def wait_for(self, what: str, key: str, times: int, timeout: float = DEADLINE) -> bool:
+        """Wait until it was called so often; False when that takes too long."""
+        with self._lock:
+            return self._lock.wait_for(lambda: self.calls[what, key] >= times, timeout)
 
 
 class Gate:
