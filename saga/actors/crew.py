@@ -346,7 +346,9 @@ class Crew:
     def _as_failure(self, error: BaseException) -> BaseException:
         if isinstance(error, StoreError | StoredDataError | ForkedRuntime):
             return error.with_traceback(None)
-        return StoreFailed(self._files.directory, f"the coordinator has failed: {describe(error, trace=False)}")
+        return StoreFailed(
+            self._files.directory, f"the coordinator has failed: {describe(error, trace=False)}"
+        )
 
     @property
     def active(self) -> int:
@@ -368,7 +370,9 @@ class Crew:
         in_order = clean and self.failure is None
         # a hanging handler must not use up the time that the coordinator needs for its last commit
         patience = until - min(timeout_s / 4, COORDINATOR_S)
-        in_order &= self._close_workers([name for name in list(self._workers) if name != "coordinator"], patience)
+        in_order &= self._close_workers(
+            [name for name in list(self._workers) if name != "coordinator"], patience
+        )
         in_order &= self._close_workers(["coordinator"], until)
         self._timekeeper.stop()
         for ref in self._refs:

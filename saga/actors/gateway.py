@@ -86,7 +86,9 @@ class GatewayActor(Worker):
         if self._driver.has_async:
             self._loop = asyncio.new_event_loop()
             self._slots = asyncio.Semaphore(concurrency)
-            self._loop_thread = threading.Thread(target=self._run_loop, name=f"saga-{self._name}-loop", daemon=True)
+            self._loop_thread = threading.Thread(
+                target=self._run_loop, name=f"saga-{self._name}-loop", daemon=True
+            )
             self._loop_thread.start()
 
     def _enter(self) -> None:
