@@ -28,7 +28,7 @@ def _row(name: str, values: list[float], unit: str, *, better: str) -> dict[str,
 
 def run(*, quick: bool) -> list[dict[str, object]]:
     """Return one row for each figure; medians of several repeats, the yardstick beside each of them."""
-    sagas, repeats, one_by_one = (3_000, 3, 300) if quick else (10_000, 7, 1_000)
+    sagas, repeats, one_by_one = (3_000, 5, 300) if quick else (3_000, 15, 1_000)
     results = []
     for kind, participants in KINDS.items():
         ours, bare = [], []
