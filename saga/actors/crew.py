@@ -183,7 +183,7 @@ class Crew:
                 self.completions,
                 self._watch.add("coordinator", AUTHOR_LIMIT_S),
                 cache_limit=settings.cache,
-                max_busy=settings.max_active,
+                max_active=settings.max_active,
             )
         except BaseException:
             store.abandon()
@@ -353,7 +353,7 @@ class Crew:
     @property
     def active(self) -> int:
         """How many sagas have commands under way; roughly, since they are counted elsewhere."""
-        return self._coordinator.busy_count if self._coordinator is not None else 0
+        return self._coordinator.active if self._coordinator is not None else 0
 
     # --- closing ----------------------------------------------------------------------------------
 

@@ -93,17 +93,17 @@ class Coordinator:
         busy: Busy,
         *,
         cache_limit: int,
-        max_busy: int,
+        max_active: int,
     ) -> None:
         self._store = store
         self._definitions = definitions
         self._world = surroundings
         self._completions = completions
-        self._max_busy = max_busy
+        self._max_active = max_active
         self.dispatcher = Dispatcher(self._find, lambda: store.commit_no)
         self.ledger = Ledger(store, definitions, self.dispatcher, busy, cache_limit)
         self.relay = Relay(self._read_events)
-        self.busy_count = 0
+        self.active = 0
         """Sagas that have commands outside."""
         self.commit_nos: dict[str, int] = {}
         """Participant → highest known commit number of its file."""
@@ -173,7 +173,7 @@ class Coordinator:
         self._set_timer()
         self.ledger.cache.shrink()
         self._prune()
-        if self._intake and self.busy_count < self._max_busy:
+        if self._intake and self.active < self._max_active:
             self._world.post(_Admit())  # this batch has made room, and no other need follow
 
     def _commit(self, batch: Batch, effects: Effects) -> None:
@@ -244,7 +244,8 @@ class Coordinator:
         due = effects.next_due
         if due is not None and (self._next_due is None or due < self._next_due):
             self._next_due = due
-        self.busy_count += effects.busy
+        for _, change in effects.active:
+            self.active += change
         for instance, before in effects.changed:
             self._status_changed(instance, before)
 
@@ -475,8 +476,8 @@ class Coordinator:
         When sagas are active in plenty and answers keep coming, those come first: what is begun is finished before
         more is begun, which costs nobody anything and keeps memory small; but nobody waits for long.
         """
-        while self._intake and self.busy_count < self._max_busy:
-            if answers and self.busy_count >= PLENTY and self._batches_since_start < PATIENCE:
+        while self._intake and self.active < self._max_active:
+            if answers and self.active >= PLENTY and self._batches_since_start < PATIENCE:
                 self._batches_since_start += 1
                 return
             self._batches_since_start = 0

@@ -49,7 +49,7 @@ class Event:
 class Effects:
     """What a batch leads to once it is on disk: the differences of `pending`, of all its sagas, in order."""
 
-    __slots__ = ("busy", "changed", "inquiries", "next_due", "over", "sends")
+    __slots__ = ("active", "changed", "inquiries", "next_due", "over", "sends")
 
     def __init__(self) -> None:
         self.over: list[tuple[Instance, str, str, int]] = []
@@ -62,13 +62,13 @@ class Effects:
         """Sagas with another status, and the one before; None for a new saga."""
         self.next_due: int | None = None
         """The earliest of the timers that were armed."""
-        self.busy = 0
-        """How many sagas more (or fewer) have commands outside."""
+        self.active: list[tuple[Instance, int]] = []
+        """Sagas that have commands outside since now (1), or none any more (-1)."""
 
     def without(self, nos: Sequence[int]) -> list[Instance]:
         """Take out everything about these sagas; return those of them that there is something about."""
         found: dict[int, Instance] = {}
-        for name in ("over", "sends", "inquiries", "changed"):
+        for name in ("active", "over", "sends", "inquiries", "changed"):
             kept = []
             for effect in getattr(self, name):
                 if effect[0].no in nos:
@@ -302,10 +302,12 @@ class Ledger:
         refused = state.failure is not None
         if status is not instance.status or busy is not instance.busy or refused is not instance.refused:
             self._status_rows(instance, status, busy, ended)
-            effects.busy += busy - instance.busy
             if status is not instance.status:
                 effects.changed.append((instance, instance.status))
             instance.status, instance.busy, instance.refused = status, busy, refused
+        active = bool(after.commands or after.resolves)
+        if active is not bool(before.commands or before.resolves):
+            effects.active.append((instance, 1 if active else -1))
         if before.timers or after.timers:
             self._timer_rows(no, before, after, effects)
         if before.waits or after.waits:

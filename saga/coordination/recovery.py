@@ -47,8 +47,8 @@ class Recovery:
         asked: dict[str, list[tuple[str, int, str]]] = {name: [] for name in lanes}
         active = 0
         for instance in coordinator.busy_sagas():
-            active += 1
             outside = instance.pending.commands.keys() | instance.pending.resolves.keys()
+            active += bool(outside)
             for path, (participant, number) in instance.numbers.items():
                 lane = lanes.get(participant)
                 if lane is None:
@@ -59,7 +59,7 @@ class Recovery:
                     if len(asked[participant]) == COMMANDS_AT_ONCE:
                         self._ask(participant, asked[participant])
                         asked[participant] = []
-        coordinator.busy_count = active
+        coordinator.active = active
         for name, commands in asked.items():
             if lanes[name].kind == "context":
                 self._ask(name, commands)

@@ -341,6 +341,13 @@ def heard(store: Path, count: int) -> list[str]:
             return keys
 
 
+def wait_until_it_happened(runtime: Runtime, id: str, what: str) -> None:
+    """Wait until a record of this kind is in the journal of a saga."""
+    until = time.monotonic() + DEADLINE
+    while what not in [entry.what for entry in runtime.history(id)]:
+        assert time.monotonic() < until, f"no {what} in {texts(runtime, id)}"
+
+
 def texts(runtime: Runtime, id: str) -> list[str]:
     """Return the history of a saga, a line for each thing that happened."""
     return [entry.text for entry in runtime.history(id)]
