@@ -20,12 +20,15 @@ class Handle:
     `id` is the saga's id. `handle.wait(timeout)` waits in a thread, `await handle` in asyncio; the loop is not blocked.
     """
 
-    __slots__ = ("_completion", "_look")
+    __slots__ = ("_check", "_completion", "_look")
 
-    def __init__(self, completion: Completion, look: Callable[[Completion], None]) -> None:
-        """Made by the runtime. `look` has the coordinator announce what is known of the saga."""
+    def __init__(
+        self, completion: Completion, look: Callable[[Completion], None], check: Callable[[], object]
+    ) -> None:
+        """Made by the runtime. `look` has the coordinator announce what is known of the saga; `check` raises when
+        there is no coordinator any more that could."""
         self._completion = completion
-        self._look = look
+        self._look, self._check = look, check
 
     @property
     def id(self) -> str:
@@ -60,6 +63,7 @@ class Handle:
 
     def __await__(self) -> Generator[Any, None, Outcome]:
         """Wait until the saga has ended, and return how. Raises as `wait` does; use `asyncio.timeout` for a limit."""
+        refuse_in_actor("await")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
 
@@ -79,6 +83,8 @@ class Handle:
 
     def _ask(self, tell: Callable[[Result], None]) -> Result | None:
         completion = self._completion
+        if completion.outcome is None:
+            self._check()  # before the lock in `add`: a fork may have taken a copy of it that is held for ever
         result = completion.add(tell)
         if result is None and not completion.followed:
             completion.followed = True

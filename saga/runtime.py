@@ -14,7 +14,7 @@ import signal
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -238,11 +238,10 @@ class Runtime:
 
     def start_many(self, starts: Iterable[Start[Any]], *, timeout: float = 30.0) -> list[Handle]:
         """Start many sagas in one commit, all or none; return their handles in the same order. Raises as `start`."""
-        refuse_in_actor("start")
         crew = self._open_crew()
         request = self._start_request(starts)
         completions = self._wait(crew, request, request.reply, timeout)
-        return [Handle(completion, self._look) for completion in completions]
+        return [Handle(completion, self._look, self._open_crew) for completion in completions]
 
     async def start_async(
         self,
@@ -262,15 +261,16 @@ class Runtime:
         crew = self._open_crew()
         request = self._start_request(starts)
         completions = await self._wait_async(crew, request, request.reply, timeout)
-        return [Handle(completion, self._look) for completion in completions]
+        return [Handle(completion, self._look, self._open_crew) for completion in completions]
 
     def handle(self, id: str) -> Handle:
         """Return a handle of a saga that was started before; waiting for one that is not there raises UnknownSaga."""
         crew = self._open_crew()
-        return Handle(crew.completions.of(id), self._look)
+        return Handle(crew.completions.of(id), self._look, self._open_crew)
 
     def _start_request(self, starts: Iterable[Start[Any]]) -> q.StartSagas:
-        return q.StartSagas([self._start_of(start) for start in starts], Future())
+        refuse_in_actor("start")
+        return q.StartSagas([self._start_of(start) for start in starts], _Reply())
 
     def _start_of(self, start: Start[Any]) -> q.Start:
         definition = self._definitions.of(start.saga)
@@ -286,7 +286,6 @@ class Runtime:
         `id`: a second event of this id is dropped, as long as the first is kept. Returns whether it was new.
         Raises NotEncodable, RuntimeClosed, StoreFailed.
         """
-        refuse_in_actor("publish")
         request = self._publish_request(event, id)
         return self._wait(self._open_crew(), request, request.reply, timeout)
 
@@ -296,12 +295,13 @@ class Runtime:
         return await self._wait_async(self._open_crew(), request, request.reply, timeout)
 
     def _publish_request(self, event: Event, id: str | None) -> q.Publish:
+        refuse_in_actor("publish")
         codec = codec_for(type(event))
         data, twin = codec.roundtrip(event)
         field_name = key_field(type(event))
         key = None if field_name is None else key_text(getattr(twin, field_name))
         event_id = f"runtime:{uuid.uuid4().hex if id is None else _checked_id(id)}"
-        return q.Publish(event_id, codec.name, key, Raw(data), event_id, Future())
+        return q.Publish(event_id, codec.name, key, Raw(data), event_id, _Reply())
 
     def send(self, command: Command[R], *, id: str | None = None, timeout: float = 30.0) -> R:
         """Send a command to the context or gateway that handles it, and return its answer.
@@ -311,7 +311,6 @@ class Runtime:
         Raises Rejected, CommandFailed (a technical failure), NoHandler, WaitTimeout (it may still be carried out),
         NotEncodable, RuntimeClosed, StoreFailed.
         """
-        refuse_in_actor("send")
         command_id, reply = self._send(command, id)
         try:
             answer: R = reply.result(timeout)
@@ -331,6 +330,7 @@ class Runtime:
         return answer
 
     def _send(self, command: Command[Any], id: str | None) -> tuple[str, Future[Any]]:
+        refuse_in_actor("send")
         crew = self._open_crew()
         participant = self._routes.get(type(command))
         if participant is None:
@@ -338,18 +338,17 @@ class Runtime:
         codec = codec_for(type(command))
         data, twin = codec.roundtrip(command)
         command_id = uuid.uuid4().hex if id is None else _checked_id(id)
-        reply: Future[Any] = Future()
+        reply: Future[Any] = _Reply()
         self._outstanding.add(reply)
 
         def answer(outcome: str, value: object, reason: str, code: str) -> None:
             self._outstanding.discard(reply)
-            with suppress(Exception):  # whoever asked has given up
-                if outcome == "done":
-                    reply.set_result(value)
-                elif outcome == "refused":
-                    reply.set_exception(Rejected(reason, code=code))
-                else:
-                    reply.set_exception(CommandFailed(command_id, reason))
+            if outcome == "done":
+                reply.set_result(value)
+            elif outcome == "refused":
+                reply.set_exception(Rejected(reason, code=code))
+            else:
+                reply.set_exception(CommandFailed(command_id, reason))
 
         crew.mailboxes[participant].post(Direct(f"send:{command_id}", codec.name, Raw(data), twin, answer))
         if crew.closed or crew.failure is not None:  # it may have closed while we posted
@@ -425,7 +424,7 @@ class Runtime:
         self, id: str, name: str, stimulus: Stimulus | Callable[[Instance], Stimulus], timeout: float
     ) -> None:
         refuse_in_actor(name)
-        request = q.Act(id, name, stimulus, Future())
+        request = q.Act(id, name, stimulus, _Reply())
         self._wait(self._open_crew(), request, request.reply, timeout)
 
     # --- looking ----------------------------------------------------------------------------------
@@ -464,7 +463,7 @@ class Runtime:
     def _read(self, read: Callable[[StoreReader], T]) -> T:
         crew = self._open_crew()
         if self._files.in_memory:
-            reply: Future[T] = Future()
+            reply: Future[T] = _Reply()
             request = q.Query(lambda connection: read(StoreReader.over(connection)), reply)
             return self._wait(crew, request, reply, 30.0)
         with StoreReader.open(self._files.directory) as reader:
@@ -525,9 +524,20 @@ class Runtime:
 
     def _fail_outstanding(self, error: BaseException) -> None:
         for reply in list(self._outstanding):
-            with suppress(Exception):
-                reply.set_exception(error)
+            reply.set_exception(error)
         self._outstanding.clear()
+
+
+class _Reply(Future[T]):
+    """A reply of which the first counts: the one that was asked for, or that the runtime has ended."""
+
+    def set_result(self, result: T) -> None:
+        with suppress(InvalidStateError):
+            super().set_result(result)
+
+    def set_exception(self, exception: BaseException | None) -> None:
+        with suppress(InvalidStateError):
+            super().set_exception(exception)
 
 
 def _begun(request: object, timeout: float) -> WaitTimeout:
