@@ -93,6 +93,9 @@ class Examination:
             self._found(
                 Finding("error", error.filename or self._files.directory, error.strerror or str(error))
             )
+        except Exception as error:  # damage shows as anything at all
+            what = f"what is stored makes no sense ({type(error).__name__}: {error})"
+            self._found(Finding("error", self._files.saga, what))
 
     def result(self) -> o.Doctor:
         """Look at everything."""
@@ -244,7 +247,7 @@ class Examination:
                     event_no=row.event_no,
                     event_type=row.event_type,
                     attempts=row.attempt,
-                    reason=row.reason,
+                    reason=str(row.reason),
                 )
                 for row in aside
             ],

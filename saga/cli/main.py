@@ -62,10 +62,12 @@ def _failure(error: Exception) -> Failure:
         return Failure(str(error), NOT_FOUND)
     if isinstance(error, SagaError):
         return Failure(str(error), STORE_FAILED)
-    name = getattr(error, "filename", None)
-    return Failure(
-        f"{name}: {error.strerror}" if isinstance(error, OSError) and name else str(error), STORE_FAILED
-    )
+    if isinstance(error, OSError):
+        name = f"{error.filename}: " if error.filename else ""
+        return Failure(f"{name}{error.strerror or error}", STORE_FAILED)
+    # Damage shows as anything at all: a number where a text was, a name that is no UTF-8.
+    what = f"what is stored makes no sense ({type(error).__name__}: {error})"
+    return Failure(f"{what}; see `saga verify`, and for the place SAGA_TRACEBACK=1", STORE_FAILED)
 
 
 class Program(click.Group):
@@ -95,7 +97,11 @@ class Program(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:
             return GONE
-        except (SagaError, OSError) as error:
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if not isinstance(error, SagaError | OSError) and os.environ.get("SAGA_TRACEBACK"):
+                raise
             raise _failure(error) from error
 
 

@@ -133,7 +133,7 @@ def _print(terminal: Terminal, saga: SagaDetails, full: bool) -> None:
     if saga.ended_at is None:
         terminal.heading("Waits for")
         if not saga.waiting_for:
-            terminal.line("  nothing")
+            terminal.hanging("  ", "nothing")
         people = sum(waiting.kind == "person" for waiting in saga.waiting_for)
         for waiting in saga.waiting_for:
             _print_waiting(terminal, waiting, saga.id, waiting.path if people > 1 else "", full)
@@ -198,7 +198,7 @@ def _print_history(terminal: Terminal, history: list[Entry], full: bool) -> None
         at = _exact(entry.at)
         if at[:10] != day:
             day, time = at[:10], ""
-            terminal.line(f"  {day}", "dim")
+            terminal.hanging("  ", day, "dim")
         shown, time = (at[11:] if at[11:] != time else ""), at[11:]
         terminal.hanging(f"  {shown:12}  ", entry.text, _STYLES.get(entry.what, ""), "dim", indent=18)
         if full:

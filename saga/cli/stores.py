@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 
 from saga.cli.output import Problem
-from saga.errors import SagaError
 from saga.store import Finding, NotAStore, StoreFiles
 from saga.store.schema import CONTEXT, SAGA, Schema
 
@@ -23,7 +22,7 @@ def own_files(files: StoreFiles) -> Iterator[tuple[str, Schema, str]]:
                 continue
         except NotAStore:
             continue
-        except SagaError:
+        except Exception:  # damaged, in whatever way: it is ours
             pass
         yield name, CONTEXT, path
 

@@ -159,7 +159,7 @@ class Terminal:
                 self._put([Cell(part, first_style)])
             first, beside = "    ", 4
         indent = beside if indent is None else indent
-        text = clean(text)
+        text = clean(text).lstrip(" ")
         if self.width is None:
             self._put([Cell(first, first_style), Cell(text, style)])
             return

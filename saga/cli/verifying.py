@@ -58,6 +58,10 @@ def _print_sum(terminal: Terminal, checked: Checked, bad: int, quick: bool) -> N
         terminal.line(f"nothing is wrong ({of})", "green")
 
 
+def _is_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
 class _Meter:
     """Says on a terminal, in a line of stderr that is written over, how far the check is."""
 
@@ -68,7 +72,7 @@ class _Meter:
 
     def __init__(self) -> None:
         self.sagas = 0
-        self._shown = sys.stderr.isatty() and not os.environ.get("CI")
+        self._shown = _is_terminal() and not os.environ.get("CI")
         self._next = time.monotonic() + self.AFTER_S
         self._line = ""
 

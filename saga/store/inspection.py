@@ -28,12 +28,13 @@ __all__ = [
     "OutboxSpan",
     "StoredSaga",
     "events_there",
-    "ids_between",
     "ids_with_prefix",
     "incident_counts",
     "live_by_definition",
     "matching_events",
+    "newest_no",
     "open_incidents",
+    "saga_ids",
     "stored_sagas",
     "unknown_ids",
 ]
@@ -55,12 +56,13 @@ class StoredSaga(NamedTuple):
     incidents: list[IncidentRow]
 
 
-def ids_between(reader: StoreReader, low: int, high: int, *, live_only: bool = False) -> dict[int, str]:
-    """Return number → id of the sagas with numbers above `low` up to `high`, in order."""
+def saga_ids(
+    reader: StoreReader, low: int, high: int, limit: int, *, live_only: bool = False
+) -> dict[int, str]:
+    """Return number → id of sagas with numbers above `low` up to `high`, in order, at most `limit`."""
     live = " AND ended_ms IS NULL" if live_only else ""
-    return dict(
-        reader._rows(f"SELECT no, id FROM sagas WHERE no > ? AND no <= ?{live} ORDER BY no", (low, high))
-    )
+    statement = f"SELECT no, id FROM sagas WHERE no > ? AND no <= ?{live} ORDER BY no LIMIT ?"
+    return dict(reader._rows(statement, (low, high, limit)))
 
 
 def stored_sagas(reader: StoreReader, nos: Iterable[int]) -> list[StoredSaga]:
@@ -98,6 +100,12 @@ def _by_saga(rows: Iterable[R]) -> dict[int, list[R]]:
     for row in rows:
         found.setdefault(row.saga_no, []).append(row)
     return found
+
+
+def newest_no(reader: StoreReader) -> int:
+    """Return the number of the saga that was started last, 0 for none."""
+    number: int = reader._rows("SELECT coalesce(max(no), 0) FROM sagas")[0][0]
+    return number
 
 
 def ids_with_prefix(reader: StoreReader, prefix: str, limit: int) -> list[str]:
@@ -214,6 +222,11 @@ class ContextReader:
             return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise translated(error, self.path, opening=True) from error
+
+    def stored_name(self) -> str:
+        """Return the name of the context that the file says it is of."""
+        name: str = self._rows("SELECT name FROM _saga_file")[0][0]
+        return name
 
     def floor(self) -> int:
         """Return the number below which no command is open; rows of such may have been forgotten."""

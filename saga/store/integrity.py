@@ -169,17 +169,22 @@ def check_chains(reader: StoreReader) -> Iterator[Finding]:
     """Yield every saga whose journal lacks a row or does not fit its digests."""
     path = reader.files.saga
     (last,) = reader._rows("SELECT coalesce(max(no), 0) FROM sagas")[0]
+    numbers = "SELECT no FROM sagas WHERE no > ? AND no <= ? ORDER BY no LIMIT ?"
     statement = (
         f"SELECT {JOURNAL_COLUMNS} FROM journal WHERE saga_no > ? AND saga_no <= ? ORDER BY saga_no, seq"
     )
-    for low in range(0, last, SAGAS_AT_ONCE):
-        for rows in _by_saga(reader._rows(statement, (low, low + SAGAS_AT_ONCE))):
+    low = 0
+    # page by page of the numbers that are there: a damaged one may be so large that counting up to it never ends
+    while (found := reader._rows(numbers, (low, last, SAGAS_AT_ONCE))) and found[-1][0] > low:
+        high = found[-1][0]
+        for rows in _by_saga(reader._rows(statement, (low, high))):
             try:
                 verified(path, rows)
             except CorruptStore as error:
                 ids = reader._rows("SELECT id FROM sagas WHERE no = ?", (rows[0].saga_no,))
                 name = f"saga {ids[0][0]!r}: " if ids else ""
                 yield Finding("error", path, f"{name}{error.what}")
+        low = high
 
 
 def _by_saga(rows: Iterable[tuple[object, ...]]) -> Iterator[list[JournalRow]]:

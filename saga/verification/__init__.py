@@ -64,13 +64,20 @@ def verify_store(
             reader = opened.enter_context(StoreReader.open(files.directory))
             yield from check_lock(files, reader)
             check = Check(files, reader, _contexts(files, reader, opened))
-            yield from _at_most(check.definitions())
+            yield from check.definitions()
             yield from _at_most(check.sagas(told, live_only=quick))
             yield from _at_most(check.outboxes_and_positions())
             if not quick:
                 yield from _at_most(check.unknown_commands(told))
     except CorruptStore as error:
         yield Finding("error", error.path, error.what)
+    except SagaError:
+        raise
+    except (
+        Exception
+    ) as error:  # damage shows as anything at all: a number for a text, a name that is no UTF-8
+        what = f"cannot be checked any further, it makes no sense: {type(error).__name__}: {error}"
+        yield Finding("error", files.saga, what)
 
 
 def _silent(what: str, done: int, of: int) -> None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from saga.errors import CorruptStore, StoredDataError, StoreError
+from saga.errors import CorruptStore, SagaError
 from saga.flow.graph import Graph
 from saga.machine import Unfitting, command_id, pending
 from saga.store.context_store import InboxRow
@@ -18,8 +18,9 @@ from saga.store.inspection import (
     ContextReader,
     StoredSaga,
     events_there,
-    ids_between,
     matching_events,
+    newest_no,
+    saga_ids,
     stored_sagas,
     unknown_ids,
 )
@@ -119,17 +120,21 @@ class Check:
 
     def sagas(self, progress: Progress, *, live_only: bool) -> Iterator[Finding]:
         """Replay the sagas there are now, all of them or those that have not ended."""
-        newest = self._reader.overview(limit=1)
-        last = newest[0].no if newest else 0
-        for low in range(0, last, SAGAS_AT_ONCE):
-            high = min(low + SAGAS_AT_ONCE, last)
+        last = newest_no(self._reader)
+        done, count = 0, sum(self._reader.counts().values())
+        low = 0
+        # page by page of the numbers that are there: a damaged one may be so large that counting never ends
+        while ids := saga_ids(self._reader, low, last, SAGAS_AT_ONCE, live_only=live_only):
+            first, high = low + 1, max(ids)
+            if high < first:
+                return  # out of order, which SQLite's own check has told
             try:
-                ids = ids_between(self._reader, low, high, live_only=live_only)
-                if ids:
-                    yield from self._some(ids)
-            except (StoredDataError, StoreError) as error:
-                yield self._error(f"sagas with numbers from {low + 1} to {high} cannot be read: {error}")
-            progress("sagas", high, last)
+                yield from self._some(ids)
+            except Exception as error:
+                what = f"sagas with numbers from {first} to {high} cannot be read"
+                yield self._error(f"{what}: {_said(error)}")
+            done, low = done + len(ids), high
+            progress("sagas", done, count)
 
     def _some(self, ids: dict[int, str]) -> Iterator[Finding]:
         reader = self._reader
@@ -150,6 +155,13 @@ class Check:
             yield from self._look_again(self._contexts[name], missing)
 
     def _one(self, stored: StoredSaga, moment: _Moment) -> Iterator[Finding]:
+        """Look at one saga. Damage shows as anything at all, so that any error is a finding about this one."""
+        try:
+            yield from self._saga(stored, moment)
+        except Exception as error:
+            yield self._error(f"saga {stored.row.id!r}: what is stored makes no sense: {_said(error)}")
+
+    def _saga(self, stored: StoredSaga, moment: _Moment) -> Iterator[Finding]:
         name = f"saga {stored.row.id!r}"
         try:
             verified(self._files.saga, stored.journal)
@@ -176,8 +188,10 @@ class Check:
     def _surroundings(self, stored: StoredSaga, replayed: Replay, moment: _Moment) -> Iterator[str]:
         """Hold a saga against its definition, time, the numbers that were given, and the event log."""
         row, state = stored.row, replayed.state
-        pinned = self._definitions[row.definition_no]
-        if (pinned.name, pinned.version, pinned.hash) != (state.saga, state.version, state.graph):
+        pinned = self._definitions.get(row.definition_no)
+        if pinned is None:
+            yield "its definition is not there"
+        elif (pinned.name, pinned.version, pinned.hash) != (state.saga, state.version, state.graph):
             what = f"its definition is {pinned.name} version {pinned.version} ({pinned.hash})"
             yield f"{what}, by its journal {state.saga} version {state.version} ({state.graph})"
         elif pinned.graph is not None:
@@ -228,8 +242,9 @@ class Check:
             yield self._in(name, f"remembers {id_} as {row.outcome}, saga.db as {' or '.join(told.outcomes)}")
         elif told.answer is not None and row.answer != told.answer:
             yield self._in(name, f"remembers another answer to {id_} than saga.db")
-        elif told.code is not None and row.code != told.code:
-            yield self._in(name, f"has refused {id_} with code {row.code!r}, by saga.db {told.code!r}")
+        elif told.refusal is not None and (row.code, row.reason) != told.refusal:
+            found, recorded = f"{row.reason} [{row.code}]", "{1} [{0}]".format(*told.refusal)
+            yield self._in(name, f"has refused {id_}: {found!r}, by saga.db {recorded!r}")
 
     def _look_again(self, context: ContextReader, missing: list[_Missing]) -> Iterator[Finding]:
         """Look again, now after saga.db: what was acknowledged there must be here, or was forgotten in order."""
@@ -252,10 +267,12 @@ class Check:
         """Check that no event was forgotten before it was in the log, and that nobody read beyond its end."""
         for name, context in self._contexts.items():
             try:
+                if context.stored_name() != name:
+                    yield self._in(name, f"is the file of context {context.stored_name()!r}")
                 for what in (*self._outbox(context), *self._positions(context)):
                     yield self._in(name, what)
-            except (StoredDataError, StoreError) as error:
-                yield self._in(name, str(error))
+            except Exception as error:
+                yield self._in(name, _said(error))
 
     def _outbox(self, context: ContextReader) -> Iterator[str]:
         with context.moment():
@@ -287,15 +304,21 @@ class Check:
             progress("inboxes", done, len(self._contexts))
             after = ""
             try:
-                while rows := context.commands(after, COMMANDS_AT_ONCE):
+                # what is damaged may be out of order, and would be read for ever
+                while (rows := context.commands(after, COMMANDS_AT_ONCE)) and rows[-1][0] > after:
                     after = rows[-1][0]
                     sagas = {id_: id_.rpartition(":")[0] for id_, _ in rows}
                     unknown = unknown_ids(self._reader, sagas.values())
                     for id_, saga_id in sagas.items():
                         if saga_id in unknown:
                             yield self._in(name, f"has answered {id_!r}, and saga.db has no such saga")
-            except (StoredDataError, StoreError) as error:
-                yield self._in(name, str(error))
+            except Exception as error:
+                yield self._in(name, _said(error))
+
+
+def _said(error: Exception) -> str:
+    """Return what an error says; those of this library say enough."""
+    return str(error) if isinstance(error, SagaError) else f"{type(error).__name__}: {error}"
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -26,8 +26,8 @@ class Told:
     """One of these stands in the inbox."""
     answer: bytes | None = None
     """The answer, if that was recorded."""
-    code: str | None = None
-    """The code of the refusal, if that was recorded."""
+    refusal: tuple[str, str] | None = None
+    """Code and reason of the refusal, if they were recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _note(record: Record, sent: dict[str, tuple[str, int]], told: dict[str, Told
         case r.UndoCompleted(via="answer"):
             told[record.path] = Told(("done",))
         case r.StepRefused():
-            told[record.path] = Told(("refused",), code=record.code)
+            told[record.path] = Told(("refused",), refusal=(record.code, record.reason))
         case r.Parked(kind="refused" | "undo-refused") if record.path in sent:
             told[record.path] = Told(("refused",))
         case r.StepDropped() | r.StepFailed(unknown=False):

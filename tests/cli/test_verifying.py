@@ -6,15 +6,20 @@ import json
 import os
 import shutil
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from saga.cli.main import FOUND, OK
+from saga.cli import verifying
+from saga.cli.main import FOUND, NOT_FOUND, OK, STORE_FAILED
 from saga.store import FIRST, StoreReader, chain
+from saga.store.inspection import ContextReader
 from saga.verification import MOST, verify_store
 
 from . import shop
 from .conftest import Run, Tamper, saga_command
+
+PAGE = 4096
 
 
 def found(store: Path, *, quick: bool = False) -> list[str]:
@@ -263,7 +268,8 @@ CONTEXTS = {
     "another code": (
         "payment.db",
         "UPDATE _saga_inbox SET code = 'x' WHERE command_id = 'o-dear:take_payment.1'",
-        "payment.db: has refused 'o-dear:take_payment.1' with code 'x', by saga.db 'card-refused'",
+        "payment.db: has refused 'o-dear:take_payment.1': 'the card is not good for that [x]',"
+        " by saga.db 'the card is not good for that [card-refused]'",
     ),
     "command that was never sent": (
         "payment.db",
@@ -284,6 +290,11 @@ CONTEXTS = {
         "payment.db",
         "UPDATE _saga_file SET outbox_no = outbox_no + 1",
         "payment.db: has forgotten the events from 11 to 11, which are not in the log",
+    ),
+    "name of another context": (
+        "payment.db",
+        "UPDATE _saga_file SET name = 'inventory'",
+        "payment.db: is the file of context 'inventory'",
     ),
     "listener beyond the end": (
         "notification.db",
@@ -347,6 +358,67 @@ def test_a_missing_context_is_found(store: Path) -> None:
 # --- the command ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("number", [7_000_000_000_000, -5])
+def test_a_number_that_was_damaged_keeps_nobody_counting(store: Path, tamper: Tamper, number: int) -> None:
+    tamper("UPDATE sagas SET no = ? WHERE no = 1", number)
+    assert any("refers to a row of sagas that is not there" in each for each in found(store))
+
+
+def test_an_inbox_that_is_out_of_order_is_not_read_for_ever(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ContextReader, "commands", lambda self, after, limit: [("o-plain:a.1", 1)])
+    assert found(filled) == []
+
+
+def test_a_definition_that_is_gone_is_found(store: Path, tamper: Tamper, run: Run) -> None:
+    tamper("DELETE FROM definitions")
+    assert "saga.db: saga 'o-plain': its definition is not there" in found(store)
+    assert run("show", "o-plain", store=store).exit_code == STORE_FAILED
+
+
+SEEDS = range(30)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_whatever_is_damaged_no_command_fails_with_a_traceback(
+    filled: Path, tmp_path: Path, run: Run, seed: int
+) -> None:
+    """Bits, pages and ends of files at random: each command says something, or one line, and ends."""
+    random = Random(seed)
+    store = Path(shutil.copytree(filled, tmp_path / "shop"))
+    path = store / random.choice(["saga.db", "saga.db", "payment.db", "inventory.db", "runtime.lock"])
+    data = bytearray(path.read_bytes())
+    match random.choice(["bits", "page", "swap", "end"]):
+        case "bits":
+            for _ in range(random.choice([1, 10, 100])):
+                data[random.randrange(len(data))] ^= 1 << random.randrange(8)
+        case "page":
+            at = random.randrange(len(data)) // PAGE * PAGE
+            data[at : at + PAGE] = random.randbytes(PAGE)
+        case "swap":
+            one, other = (random.randrange(len(data)) // PAGE * PAGE for _ in range(2))
+            data[one : one + PAGE], data[other : other + PAGE] = (
+                data[other : other + PAGE],
+                data[one : one + PAGE],
+            )
+        case "end":
+            del data[random.randrange(len(data)) :]
+    path.write_bytes(data)
+    for line in (
+        ["list"],
+        ["show", "o-stuck", "--full"],
+        ["verify"],
+        ["verify", "--json"],
+        ["doctor"],
+        ["doctor", "--json"],
+    ):
+        result = run(*line, store=store, width=60)
+        assert result.exception is None or isinstance(result.exception, SystemExit), line
+        assert result.exit_code in (OK, FOUND, NOT_FOUND, STORE_FAILED)
+        assert result.stderr.count("\n") == (result.exit_code in (NOT_FOUND, STORE_FAILED))
+
+
 def test_findings_are_printed_and_change_the_exit_code(store: Path, tamper: Tamper, run: Run) -> None:
     tamper("UPDATE sagas SET refusal_code = 'other' WHERE id = 'o-refused'")
     result = run("verify", store=store, width=60)
@@ -399,3 +471,16 @@ def test_whoever_wants_to_know_is_told_how_far_it_is(filled: Path) -> None:
     assert told[0] == ("files", 0, 0)
     assert ("sagas", 11, 11) in told
     assert told[-1] == ("inboxes", 3, 4)
+
+
+def test_on_a_terminal_a_long_check_says_how_far_it_is_and_clears_the_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verifying._Meter, "AFTER_S", 0.0)
+    monkeypatch.setattr(verifying._Meter, "EVERY_S", 0.0)
+    monkeypatch.delenv("CI", raising=False)
+    assert run("verify").stderr == ""
+    monkeypatch.setattr(verifying, "_is_terminal", lambda: True)
+    err = run("verify").stderr
+    assert "checking sagas: 11 of 11\r" in err
+    assert err.endswith("\r")

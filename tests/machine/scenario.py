@@ -161,6 +161,7 @@ class Scenario:
         while due := sorted((due, name) for name, due in self.pending.timers.items() if due <= now_ms):
             self.now, name = max(self.now, due[0][0]), due[0][1]
             self.timer(*name.split("|"))
+            assert self.pending.timers.get(name) != due[0][0], f"{name} has fired, and is still due"
         self.now = now_ms
         return self
 

@@ -95,6 +95,11 @@ def test_while_a_scope_is_being_undone_its_time_does_not_matter() -> None:
     saga.answer("a").refuse("b").at(500).sends("A").answer("A").ends("COMPLETED")
 
 
+def test_a_timer_of_a_scope_that_fires_early_or_has_no_time_to_keep_leaves_nothing() -> None:
+    saga = scenario(scope(scope(step("a")), timeout=100)).timer("scope-1.1", "deadline").leaves()
+    saga.timer("scope-1.1/scope-2.1", "deadline").leaves().sends("a")
+
+
 def test_each_visit_of_a_scope_has_its_own_time() -> None:
     saga = scenario(scope(wait("x"), timeout=100, catch={"timeout": again(at_most=1)}))
     saga.timers(scope_1=100).at(100).timers(scope_1=200).at(200).ends("COMPENSATED", "timeout")
