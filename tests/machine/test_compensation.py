@@ -74,6 +74,14 @@ def test_retrying_a_compensation_that_failed_keeps_its_id() -> None:
     assert saga.path("refund") == "pay.1~1"
 
 
+def test_a_compensation_out_of_attempts_that_turns_out_to_be_refused_is_parked_for_that() -> None:
+    saga = undoing_two()
+    for _ in range(10):
+        saga.fail("refund").at(saga.now + 70_000)
+    saga.refuse("refund").parked(pay="undo-refused").retry("pay")
+    assert saga.path("refund") == "pay.1~2"
+
+
 def test_retrying_a_compensation_that_was_refused_sends_another_one() -> None:
     saga = undoing_two().refuse("refund").retry("pay").sends("refund")
     assert saga.path("refund") == "pay.1~2"
@@ -92,7 +100,9 @@ def test_a_compensation_marked_done_goes_on() -> None:
 
 def test_a_compensation_whose_function_raised_is_parked_and_called_again_on_retry() -> None:
     saga = undoing_two().broken("release").answer("refund").parked(reserve="function").sends()
-    saga.mended("release").retry().sends("release").answer("release").ends("COMPENSATED", "no")
+    saga.mended("release").retry().sends("release")
+    assert saga.path("release") == "reserve.1~2"
+    saga.answer("release").ends("COMPENSATED", "no")
 
 
 def test_a_compensation_whose_function_raised_can_be_skipped_or_marked_done() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from saga.flow import graph as g
+from saga.machine import records as r
 from saga.machine import stimuli as s
 
-from .graphs import again, graph, refuse, scope, step
+from .graphs import again, answer, graph, refuse, scope, step
 from .scenario import Scenario, raw, scenario
 
 
@@ -47,6 +48,14 @@ def test_a_flow_that_goes_round_without_ever_waiting_is_parked() -> None:
     (incident,) = saga.pending.incidents.values()
     assert "without ever waiting" in incident.reason
     saga.cancel().ends("COMPENSATED", "cancelled")
+
+
+def test_each_time_round_an_answer_is_made_anew() -> None:
+    saga = Scenario(step("a"), answer("result"))
+    nodes = {**saga.graph.nodes, "result": g.Answer(id="result", next="a")}
+    saga.graph = g.Graph(name="Trip", version=1, input="Trip/1", nodes=nodes, start="start")
+    assert saga.begun().answer("a").last[1] == r.Answered("result.1", "result", "", raw("result"))
+    assert saga.answer("a").last[1] == r.Answered("result.2", "result", "", raw("result"))
 
 
 def test_a_late_answer_of_an_earlier_round_does_not_count_for_this_one() -> None:

@@ -140,6 +140,15 @@ def test_what_comes_in_while_suspended_is_taken_up_in_its_order_when_resumed() -
     saga.resume().status("COMPENSATING").sends("A")
 
 
+def test_what_was_held_is_taken_up_once() -> None:
+    saga = scenario(parallel(step("a"), step("b"))).suspend().answer("a").resume().suspend().resume()
+    saga.leaves(r.Resumed).sends("b")
+
+
+def test_suspended_again_a_saga_waits_for_what_it_has_sent_since() -> None:
+    scenario(step("a", attempts=2)).suspend().fail("a").sends().resume().at(100).suspend().sends("a")
+
+
 def test_what_is_held_behind_the_end_of_the_saga_is_ignored() -> None:
     saga = scenario(step("a")).suspend().answer("a").answer("a").resume().ends("COMPLETED")
     assert isinstance(saga.last[-1], r.Ignored)

@@ -62,6 +62,11 @@ def test_a_pivot_whose_inquiry_finds_its_outcome_unknown_is_retried_with_the_id_
     assert saga.path("pay") == "pay.1"
 
 
+def test_a_retried_pivot_may_still_be_refused() -> None:
+    saga = scenario(step("pay", to="gateway", pivot=True, timeout=100)).at(100).resolve("pay", "unknown")
+    saga.retry().refuse("pay", "no-money").ends("COMPENSATED", "no-money")
+
+
 def test_a_late_answer_settles_a_parked_pivot() -> None:
     saga = scenario(step("pay", to="gateway", pivot=True), step("ship")).fail("pay", unknown=True)
     saga.answer("pay").parked().sends("ship")

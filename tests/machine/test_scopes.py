@@ -22,6 +22,14 @@ def test_a_caught_refusal_undoes_the_scope_first_and_then_goes_on_at_the_catch()
     saga.ends("COMPLETED")
 
 
+def test_that_a_scope_turns_back_is_journaled_with_why_and_whether_it_is_caught() -> None:
+    saga = scenario(scope(step("b"), catch={"no": step("c")})).refuse("b")
+    assert r.ScopeFailed("scope-1.1", "no", "sorry", "b", True) in saga.last
+    assert r.ScopeFailed("", "no", "sorry", "c", False) in saga.refuse("c").last
+    cancelled = scenario(step("b")).cancel()
+    assert r.ScopeFailed("", "cancelled", "changed my mind", "", False) in cancelled.last
+
+
 def test_a_catch_undoes_only_what_was_done_in_its_scope() -> None:
     saga = scenario(step("before", undo="B"), scope(step("b"), catch={"no": step("c")})).answer("before")
     saga.refuse("b").sends("c")
@@ -176,6 +184,21 @@ def test_an_outer_scope_that_fails_undoes_across_inner_ones_in_the_order_of_comp
     )
     saga.answer("a").answer("c").answer("b").refuse("e").answer("B").answer("C").answer("A")
     assert saga.sent_order()[-3:] == ["B", "C", "A"]
+
+
+def test_a_scope_counts_as_completed_when_it_is_left_not_when_its_steps_were_done() -> None:
+    saga = scenario(
+        parallel(scope((step("a", undo="A"), wait("x"))), scope((step("b", undo="B"), wait("y"))), step("e"))
+    )
+    saga.answer("a").answer("b").event("x").refuse("e").sends("A").answer("A").sends("B")
+
+
+def test_a_parked_compensation_stays_parked_when_an_outer_scope_fails() -> None:
+    saga = scenario(parallel(scope((step("a", undo="A"), step("c")), catch={"no": ()}), step("e"))).broken(
+        "A"
+    )
+    saga.answer("a").refuse("c").mended("A").refuse("e", "oh").parked(a="function").sends()
+    saga.retry().sends("A").answer("A").ends("COMPENSATED", "oh")
 
 
 def test_an_end_in_a_scope_ends_that_scope_only() -> None:

@@ -116,7 +116,7 @@ def test_an_unknown_outcome_of_a_step_without_compensation_leaves_nothing_to_und
 def test_the_last_answer_reached_is_the_answer_of_the_saga() -> None:
     saga = scenario(answer("first"), step("pay"), answer("second"))
     assert saga.state is not None
-    assert saga.state.answer == raw("first")
+    assert saga.state.answer == saga.state.results["first"] == raw("first")
     saga.answer("pay").ends("COMPLETED")
     assert saga.state.answer == raw("second")
 

@@ -97,6 +97,18 @@ def test_two_steps_out_of_time_are_both_inquired_before_anything_is_undone() -> 
     saga.resolve("pack", "not-done").sends("refund").answer("refund").sends("release")
 
 
+def test_what_is_inquired_already_is_not_inquired_again_when_the_saga_turns_back() -> None:
+    saga = scenario(parallel(step("pay", timeout=100), step("pack"))).at(100).refuse("pack")
+    saga.leaves(r.StepRefused, r.ScopeFailed).asks("pay")
+
+
+def test_that_it_was_refused_is_journaled_with_the_reason() -> None:
+    saga = scenario(step("pay", timeout=100)).at(100).tell(s.Resolved("pay.1", "refused", reason="no money"))
+    assert saga.last[0] == r.StepDropped("pay.1", "no money")
+    saga = scenario(step("pay", timeout=100)).at(100).resolve("pay", "refused")
+    assert saga.last[0] == r.StepDropped("pay.1", "refused")
+
+
 def test_a_timer_that_fires_early_leaves_nothing() -> None:
     saga = scenario(step("pay", timeout=100))
     saga.timer("pay.1", "deadline").leaves().sends("pay")
