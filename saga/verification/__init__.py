@@ -73,9 +73,8 @@ def verify_store(
         yield Finding("error", error.path, error.what)
     except SagaError:
         raise
-    except (
-        Exception
-    ) as error:  # damage shows as anything at all: a number for a text, a name that is no UTF-8
+    except Exception as error:
+        # damage shows as anything at all: a number where a text was, a name that is no UTF-8
         what = f"cannot be checked any further, it makes no sense: {type(error).__name__}: {error}"
         yield Finding("error", files.saga, what)
 

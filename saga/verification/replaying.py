@@ -96,7 +96,7 @@ def differences(stored: StoredSaga, replayed: Replay) -> Iterator[str]:
     incidents = {each.path: (each.kind, each.reason, each.since_ms) for each in stored.incidents}
     open_now = {path: (each.kind, each.reason, each.at) for path, each in outside.incidents.items()}
     yield from _compare("incident", incidents, open_now)
-    anything = outside.commands or outside.resolves or timers or waits or incidents
+    anything = outside.commands or outside.resolves or outside.timers or outside.waits or outside.incidents
     if not anything and replayed.state.ended is None and not replayed.state.suspended:
         yield "it has not ended, and waits for nothing"
 
