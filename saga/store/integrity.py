@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from saga.errors import CorruptStore, SagaError
+from saga.errors import CorruptStore, SagaError, StoreNotFound
 from saga.store.batch import JournalRow
 from saga.store.connection import open_reader, translated
 from saga.store.files import StoreFiles
@@ -219,6 +219,11 @@ def check_links(reader: StoreReader) -> Iterator[Finding]:
             continue
         try:
             facts = reader.context(name)
+        except StoreNotFound:
+            if commit_no:
+                what = f"is empty, saga.db knows of {commit_no} commits of it"
+                yield Finding("error", files.context(name), what)
+            continue
         except SagaError as error:
             yield _finding(error, files.context(name))
             continue

@@ -349,10 +349,11 @@ def test_an_older_copy_of_the_coordinators_file_is_found(tmp_path: Path) -> None
     assert "payment.db: has answered 'later:take_payment.1', and saga.db has no such saga" in findings
 
 
-def test_a_missing_context_is_found(store: Path) -> None:
+def test_a_missing_or_empty_context_is_found(store: Path) -> None:
+    (store / "payment.db").write_bytes(b"")
+    assert [each.partition(",")[0] for each in found(store)] == ["payment.db: is empty"]
     (store / "payment.db").unlink()
-    [finding] = found(store)
-    assert finding.startswith("payment.db: is missing, saga.db knows of ")
+    assert [each.partition(",")[0] for each in found(store)] == ["payment.db: is missing"]
 
 
 # --- the command ----------------------------------------------------------------------------------
