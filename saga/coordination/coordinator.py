@@ -9,7 +9,6 @@ Rules
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -18,20 +17,21 @@ from typing import Any, Protocol
 import structlog
 from msgspec import Raw
 
-from saga.codec import codec_for
 from saga.coordination import requests as q
+from saga.coordination.announcing import Announcer
 from saga.coordination.definitions import Definitions
 from saga.coordination.dispatch import Dispatcher
 from saga.coordination.envelopes import UNSET, Answer, Answers, Notify, OutboxTaken, Recalled
 from saga.coordination.evaluation import Author
 from saga.coordination.guard import Busy, describe
 from saga.coordination.instances import Instance
-from saga.coordination.ledger import Effects, Ledger, input_digest
-from saga.coordination.outcome import Completion, Completions, Outcome, Refusal
+from saga.coordination.intake import Intake
+from saga.coordination.ledger import Effects, Ledger
+from saga.coordination.outcome import Completions
 from saga.coordination.recovery import Recovery
 from saga.coordination.relay import Relay
-from saga.errors import NotAllowed, SagaConflict, SagaError, SagaParked, UnknownSaga
-from saga.machine import NotPossible, Status, Stimulus
+from saga.errors import NotAllowed, SagaError, UnknownSaga
+from saga.machine import NotPossible, Stimulus
 from saga.machine import stimuli as s
 from saga.machine.state import Phase
 from saga.seams import seam
@@ -45,12 +45,6 @@ TIMERS_AT_ONCE = 256
 """Timers taken in one batch; the rest follows in the next, so that messages get their turn."""
 
 EVENTS_BETWEEN_PRUNINGS = 10_000
-
-PLENTY = 512
-"""Active sagas that keep every participant busy."""
-
-PATIENCE = 64
-"""Batches that a start waits for room at most while answers are taken: some tenths of a second."""
 
 
 class Surroundings(Protocol):
@@ -96,10 +90,7 @@ class Coordinator:
         max_active: int,
     ) -> None:
         self._store = store
-        self._definitions = definitions
         self._world = surroundings
-        self._completions = completions
-        self._max_active = max_active
         self.dispatcher = Dispatcher(self._find, lambda: store.commit_no)
         self.ledger = Ledger(store, definitions, self.dispatcher, busy, cache_limit)
         self.relay = Relay(self._read_events)
@@ -111,13 +102,13 @@ class Coordinator:
         """Participant → highest number of its outbox that is in the event log."""
         self._numbers_stored: dict[str, tuple[str, int, int, int]] = store.participants()
         self._next_due: int | None = store.next_due()
-        self._intake: deque[q.StartSagas] = deque()
-        self._batches_since_start = 0
+        self._announcer = Announcer(store, self.ledger.cache, completions)
+        self._intake = Intake(store, definitions, self.ledger, self._announcer, max_active)
         self._after_commit: list[Callable[[], None]] = []
         self._events_since_pruning = 0
         self._take: dict[type, Callable[[Any], None]] = {
             Answers: self._answers,
-            q.StartSagas: self._start_sagas,
+            q.StartSagas: self._intake.add,
             q.Act: self._act,
             q.Publish: self._publish,
             q.Look: self._look,
@@ -150,7 +141,7 @@ class Coordinator:
         for message in messages:
             self._take[type(message)](message)
             answers = answers or type(message) is Answers
-        self._admit(answers)
+        self._after_commit += self._intake.admit(lambda: self.active, answers=answers)
         self.ledger.find_early_events()
         effects = self.ledger.seal()
         self._note_participants()
@@ -167,13 +158,14 @@ class Coordinator:
             self.relay.logged(
                 [Notify(e.no, e.id, e.type, e.event, e.correlation) for e in self.ledger.events]
             )
-        self.relay.feed()
+        if not self._recovering:  # nobody is told anything before what was stored is taken up
+            self.relay.feed()
         if self._after_commit:
             self.dispatcher.flush()
         self._set_timer()
         self.ledger.cache.shrink()
         self._prune()
-        if self._intake and self.active < self._max_active:
+        if self._intake.has_room(self.active):
             self._world.post(_Admit())  # this batch has made room, and no other need follow
 
     def _commit(self, batch: Batch, effects: Effects) -> None:
@@ -209,9 +201,7 @@ class Coordinator:
         self.ledger.cache.drop(instance.no)
         saga_id = instance.state.id if instance.state else f"number {instance.no}"
         log.error("saga_given_up", saga_id=saga_id, reason=reason)
-        completion = self._completions.find(saga_id)
-        if completion is not None:
-            completion.park(SagaParked(saga_id, ["(store)"], reason))
+        self._announcer.given_up(saga_id, reason)
 
     def _note_participants(self) -> None:
         """Write the numbers of participants that have changed."""
@@ -247,40 +237,7 @@ class Coordinator:
         for _, change in effects.active:
             self.active += change
         for instance, before in effects.changed:
-            self._status_changed(instance, before)
-
-    def _status_changed(self, instance: Instance, before: Status | None) -> None:
-        status = instance.status
-        if status is Status.RUNNING and before is None:
-            return  # it has just begun, so nobody waits for it to change
-        assert status is not None
-        if status.ended:
-            self.ledger.cache.drop(instance.no)
-        completion = self._completions.find(instance.state.id)
-        if completion is None:
-            return
-        if status.ended:
-            completion.end(self._outcome(instance))
-        elif status is Status.PARKED:
-            completion.park(self._parked(instance))
-        elif before is Status.PARKED:
-            completion.unpark()
-
-    def _outcome(self, instance: Instance) -> Outcome:
-        state = instance.state
-        status = state.status
-        refusal = None if state.failure is None else Refusal(state.failure.code, state.failure.reason)
-        if status is not Status.COMPLETED or state.answer is None:
-            return Outcome(state.id, status, None, refusal)
-        author = instance.author
-        if isinstance(author, Author):
-            return Outcome(state.id, status, codec_for(author.definition.answer).decode(bytes(state.answer)))
-        return Outcome(state.id, status, bytes(state.answer))
-
-    def _parked(self, instance: Instance) -> SagaParked:
-        incidents = instance.pending.incidents
-        reasons = "\n".join(incident.reason for incident in incidents.values())
-        return SagaParked(instance.state.id, list(incidents), reasons)
+            self._announcer.changed(instance, before)
 
     def _set_timer(self) -> None:
         self._world.wake_at(None if self._recovering else self._next_due)
@@ -467,75 +424,6 @@ class Coordinator:
 
     # --- the application --------------------------------------------------------------------------
 
-    def _start_sagas(self, message: q.StartSagas) -> None:
-        self._intake.append(message)
-
-    def _admit(self, answers: bool) -> None:
-        """Start what waits to be started, as long as there is room.
-
-        When sagas are active in plenty and answers keep coming, those come first: what is begun is finished before
-        more is begun, which costs nobody anything and keeps memory small; but nobody waits for long.
-        """
-        while self._intake and self.active < self._max_active:
-            if answers and self.active >= PLENTY and self._batches_since_start < PATIENCE:
-                self._batches_since_start += 1
-                return
-            self._batches_since_start = 0
-            request = self._intake.popleft()
-            if request.claim():
-                self._begin(request)
-
-    def _begin(self, request: q.StartSagas) -> None:
-        fresh: list[q.Start] = []
-        try:
-            there = self._store.find_many([start.id for start in request.starts])
-            seen: dict[str, q.Start] = {}
-            for start in request.starts:
-                self._check_conflict(start, there.get(start.id), seen.get(start.id))
-                if (
-                    start.id not in there
-                    and start.id not in seen
-                    and self.ledger.started_here(start.id) is None
-                ):
-                    fresh.append(start)
-                seen[start.id] = start
-        except SagaError as error:
-            request.reply.set_exception(error)
-            return
-        completions = [self._completions.of(start.id) for start in request.starts]
-        for start in fresh:
-            self.ledger.start(start)
-        looks = [completion for completion in completions if completion.saga_id in there]
-
-        for completion in completions:
-            completion.followed = True
-
-        def reply() -> None:
-            for completion in looks:
-                self._announce(completion)
-            request.reply.set_result(completions)
-
-        self._after_commit.append(reply)
-
-    def _check_conflict(self, start: q.Start, row: Any, earlier: q.Start | None) -> None:
-        """Raise SagaConflict unless the saga that has this id is the same."""
-        given = (start.definition.graph.name, input_digest(bytes(start.input)))
-        if row is not None:
-            recorded = (self._definitions.known(row.definition_no).graph.name, row.input_digest)
-        else:
-            here = self.ledger.started_here(start.id)
-            other = earlier if here is None else here[1]
-            if other is None:
-                return
-            recorded = (other.definition.graph.name, input_digest(bytes(other.input)))
-        if recorded != given:
-            same = recorded[0] == given[0]
-            raise SagaConflict(
-                start.id,
-                f"{recorded[0]} with {'another' if same else 'its'} input",
-                f"{given[0]} with {'this' if same else 'its'} input",
-            )
-
     def _act(self, message: q.Act) -> None:
         row = self._store.find(message.saga_id)
         here = self.ledger.started_here(message.saga_id)
@@ -563,25 +451,7 @@ class Coordinator:
         self._after_commit.append(lambda: message.reply.set_result(new))
 
     def _look(self, message: q.Look) -> None:
-        self._after_commit.append(lambda: self._announce(message.completion))
-
-    def _announce(self, completion: Completion) -> None:
-        """Tell what is known about a saga that somebody waits for."""
-        row = self._store.find(completion.saga_id)
-        if row is None:
-            completion.miss(UnknownSaga(completion.saga_id))
-            return
-        status = Status(row.status)
-        if not status.ended and status is not Status.PARKED:
-            return
-        instance = self._find(row.no)
-        if instance is None:
-            return
-        if status.ended:
-            completion.end(self._outcome(instance))
-            self.ledger.cache.drop(row.no)
-        else:
-            completion.park(self._parked(instance))
+        self._after_commit.append(lambda: self._announcer.look_up(message.completion))
 
     def _query(self, message: q.Query) -> None:
         def answer() -> None:

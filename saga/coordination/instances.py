@@ -16,6 +16,7 @@ import structlog
 from saga.coordination.definitions import Definitions, Known
 from saga.coordination.evaluation import Author, Routing
 from saga.coordination.guard import Busy
+from saga.errors import NotDecodable
 from saga.flow.graph import Graph
 from saga.machine import Pending, State, Status, Unfitting, decode_records, pending, replay
 from saga.machine.state import Sent
@@ -74,12 +75,12 @@ class Instance:
 
 
 class AbsentAuthor:
-    """Stands in for an author whose class is not here: every function parks the saga."""
+    """Stands in for an author whose class is not here, or does not fit (`reason`): every function parks the saga."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, reason: str = "") -> None:
         self.state: State | None = None
         what = f"{graph.name} version {graph.version}"
-        self._reason = f"{what} is not known to this runtime; add its class to Runtime(sagas=[...])"
+        self._reason = reason or f"{what} is not known to this runtime; add its class to Runtime(sagas=[...])"
 
     def _absent(self, *_: object) -> NoReturn:
         raise Stuck("no-handler", self._reason)
@@ -130,7 +131,10 @@ class Loader:
             return None
         instance.state = state
         if isinstance(instance.author, Author):
-            instance.author.attach(state)
+            try:
+                instance.author.attach(state)
+            except NotDecodable as error:
+                instance.author = AbsentAuthor(instance.graph, str(error))
         instance.seq, instance.digest = journal[-1].seq, journal[-1].digest
         instance.pending = pending(state)
         instance.status, instance.busy = Status(row.status), bool(row.busy)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+import structlog
 from msgspec import Raw
 
 from saga.codec import codec_for
@@ -21,6 +22,7 @@ from saga.coordination.evaluation import Author, Routing
 from saga.coordination.guard import Busy
 from saga.coordination.instances import Cache, Instance, Loader
 from saga.coordination.requests import Start
+from saga.errors import NotDecodable
 from saga.flow.definition import Definition
 from saga.machine import Pending, Status, Stimulus, decide, encode_records, pending
 from saga.machine import stimuli as s
@@ -29,6 +31,8 @@ from saga.machine.state import Phase
 from saga.store import Batch, SagaStore, chain
 
 __all__ = ["Effects", "Event", "Ledger", "input_digest"]
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.coordinator")
 
 JSON = 1
 """The encoding of journal rows."""
@@ -198,6 +202,13 @@ class Ledger:
         self.batch.journal = [row for row in self.batch.journal if row[0] != no]
         self.batch.tags = [row for row in self.batch.tags if row[0] != no]
 
+    def discard_start(self, saga_id: str) -> None:
+        """Take a start out of the batch again, if it got there."""
+        instance = self._new_ids.get(saga_id)
+        if instance is not None:
+            self.discard(instance)
+            self.cache.drop(instance.no)
+
     # --- events -----------------------------------------------------------------------------------
 
     def log_event(
@@ -232,7 +243,11 @@ class Ledger:
         return True
 
     def _start_by_event(self, definition: Definition, event: Event) -> None:
-        value = codec_for(definition.input).decode(bytes(event.event))
+        try:
+            value = codec_for(definition.input).decode(bytes(event.event))
+        except NotDecodable as error:  # an event of an earlier shape: it starts nothing, and holds up nobody
+            log.error("event_starts_nothing", event_id=event.id, reason=str(error))
+            return
         saga_id = f"{definition.graph.name}:{event.id}"
         if saga_id in self._new_ids or self._store.find(saga_id) is not None:
             return
