@@ -36,8 +36,8 @@ def test_each_time_round_is_undone_with_its_own_answer() -> None:
     saga = looping().answer("a", 1).answer("a", 2)
     saga.author.holds["more"] = False
     saga.answer("a", 3).refuse("b")
-    for path, answer in (("a.3", 3), ("a.2", 2), ("a.1", 1)):
-        assert (saga.author.seen["A"].path, saga.author.seen["A"].answer) == (path, raw(answer))
+    for path, value in (("a.3", 3), ("a.2", 2), ("a.1", 1)):
+        assert (saga.author.seen["A"].path, saga.author.seen["A"].answer) == (path, raw(value))
         saga.answer("A")
     saga.ends("COMPENSATED", "no")
 
