@@ -40,7 +40,7 @@ from saga.coordination.envelopes import (
 from saga.coordination.evaluation import key_text
 from saga.coordination.guard import Busy, describe
 from saga.coordination.requests import Fetch
-from saga.errors import NotDecodable, NotEncodable
+from saga.errors import NotEncodable
 from saga.flow.graph import RetryPolicy
 from saga.messages import Event, Rejected, answer_type, key_field, type_name
 from saga.participants import Context, handlers_of, listeners_of
@@ -303,9 +303,13 @@ class ContextDriver:
             if outcome != "failed":
                 self._remember(message.command_id, None, outcome, answer, code, reason)
         else:
-            outcome, reason, code = known.outcome, known.reason or "", known.code or ""
-            handler = self._handlers[message.type]
-            value = handler.answer.decode(known.answer) if known.answer is not None else None
+            outcome, reason, code, value = known.outcome, known.reason or "", known.code or "", None
+            if known.answer is not None:
+                try:
+                    value = self._handlers[message.type].answer.decode(known.answer)
+                except BaseException as error:
+                    outcome = "failed"
+                    reason = f"its stored answer is that of another command, or cannot be read: {describe(error)}"
         self._after.append(lambda: message.reply(outcome, value, reason, code))
 
     def _run(self, type: str, command: Raw, value: object) -> tuple[str, bytes, object, str, str]:
@@ -315,8 +319,8 @@ class ContextDriver:
         if value is UNSET:
             try:
                 value = handler.command.decode(bytes(command))
-            except NotDecodable as error:
-                return "failed", b"null", None, str(error), ""
+            except BaseException as error:
+                return "failed", b"null", None, describe(error, trace=False), ""
         store.savepoint()
         published = len(outbox)
         self._busy.begin(type)

@@ -30,7 +30,7 @@ from saga.coordination.ledger import Effects, Ledger
 from saga.coordination.outcome import Completions
 from saga.coordination.recovery import Recovery
 from saga.coordination.relay import Relay
-from saga.errors import NotAllowed, SagaError, UnknownSaga
+from saga.errors import NotAllowed, UnknownSaga
 from saga.machine import NotPossible, Stimulus
 from saga.machine import stimuli as s
 from saga.machine.state import Phase
@@ -259,15 +259,20 @@ class Coordinator:
 
     # --- finding sagas ----------------------------------------------------------------------------
 
-    def _happen(self, instance: Instance, stimulus: Stimulus, cause: str | None) -> None:
-        """Let something happen to a saga; a bug of ours costs this saga its memory, and nobody else anything."""
+    def _happen(self, instance: Instance, stimulus: Stimulus, cause: str | None) -> bool:
+        """Let something happen to a saga; a bug of ours costs this saga its memory, and nobody else anything.
+
+        Returns whether it has happened.
+        """
         try:
             self.ledger.apply(instance, stimulus, cause)
         except NotPossible:
             raise
-        except Exception as error:
+        except BaseException as error:
             self.ledger.discard(instance)
             self._give_up(instance, f"the machine failed: {describe(error)}")
+            return False
+        return True
 
     def _read_events(self, after_no: int, types: tuple[str, ...], limit: int) -> list[Notify]:
         rows = self._store.events_after(after_no, types, limit)
@@ -435,12 +440,15 @@ class Coordinator:
         try:
             make = message.stimulus
             stimulus = make(instance) if callable(make) else make
-            self._happen(instance, stimulus, message.name)
+            happened = self._happen(instance, stimulus, message.name)
         except NotPossible as error:
             message.reply.set_exception(NotAllowed(message.saga_id, message.name, str(error)))
             return
-        except SagaError as error:
+        except BaseException as error:  # an answer that cannot be encoded, in whichever way
             message.reply.set_exception(error)
+            return
+        if not happened:
+            message.reply.set_exception(NotAllowed(message.saga_id, message.name, "the machine failed, see the log"))
             return
         self._after_commit.append(lambda: message.reply.set_result(None))
 

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, get_type_hints
 
 from msgspec import Raw
 
-from saga.codec import codec_for
+from saga.codec import TypeCodec, codec_for
 from saga.coordination.guard import Busy, describe
 from saga.errors import NotEncodable
 from saga.flow.definition import Definition, Function
 from saga.flow.saga import Saga, forget_value, set_value
 from saga.machine.state import Done, Sent, State
 from saga.machine.turn import Stuck
-from saga.messages import type_name
+from saga.messages import key_field, type_name
 
 __all__ = ["Author", "Routing", "key_text"]
 
@@ -126,7 +126,12 @@ class Author:
         if called.takes_answer:
             answer = None
             if done.answer is not None:
-                answer = codec_for(self.definition.functions[done.element].answer).decode(bytes(done.answer))
+                codec = codec_for(self.definition.functions[done.element].answer)
+                try:
+                    answer = codec.decode(bytes(done.answer))
+                except BaseException as error:  # a class that has become stricter since
+                    reason = f"the answer of {done.element} cannot be read: {describe(error, trace=False)}"
+                    raise Stuck("function", reason) from None
             return self._send(called, self._call(called, view, answer))
         return self._send(called, self._call(called, view))
 
@@ -134,24 +139,27 @@ class Author:
         """See `machine.turn.Evaluate`."""
         function = self.definition.functions[element]
         value = self._call(function, self.view)
+        assert function.message is not None
         try:
-            return key_text(value)
-        except Exception as error:
-            raise Stuck(
-                "function", f"{element} returned {type(value).__name__}, which is no key: {error}"
-            ) from error
+            return key_text(_key_codec(function.message).roundtrip(value)[1])
+        except BaseException as error:
+            what = f"no key of {type_name(function.message)}: {describe(error, trace=False)}"
+            raise Stuck("function", f"{element} returned {_shown(value)}, which is {what}") from None
 
     def wake_at(self, element: str, now_ms: int) -> int:
         """See `machine.turn.Evaluate`."""
         value = self._call(self.definition.functions[element], self.view)
         wake_ms = None
-        if isinstance(value, timedelta):
-            wake_ms = now_ms + _milliseconds(value)
-        elif isinstance(value, datetime) and value.tzinfo is not None:
-            wake_ms = _milliseconds(value - _EPOCH)
+        try:
+            if isinstance(value, timedelta):
+                wake_ms = now_ms + _milliseconds(value)
+            elif isinstance(value, datetime) and value.tzinfo is not None:
+                wake_ms = _milliseconds(value - _EPOCH)
+        except BaseException:  # a time zone of the author's own
+            wake_ms = None
         if wake_ms is None or wake_ms > LATEST_MS:
             what = "a timedelta or a datetime with a time zone, before the year 10000"
-            raise Stuck("function", f"{element} returned {value!r}; return {what}")
+            raise Stuck("function", f"{element} returned {_shown(value)}; return {what}")
         return wake_ms
 
     def condition(self, name: str) -> bool:
@@ -159,7 +167,7 @@ class Author:
         value = self._call(self.definition.functions[name], self.view)
         if value is True or value is False:
             return value
-        raise Stuck("function", f"{name} returned {value!r}; return True or False")
+        raise Stuck("function", f"{name} returned {_shown(value)}; return True or False")
 
     def answer(self, element: str) -> Raw:
         """See `machine.turn.Evaluate`."""
@@ -189,6 +197,9 @@ class Author:
             data, twin = codec.roundtrip(value)
         except NotEncodable as error:
             raise Stuck("function", f"{function.name} returned what cannot be stored: {error}") from error
+        except BaseException as error:  # out of memory, or KeyboardInterrupt in a method of the value
+            reason = describe(error, trace=False)
+            raise Stuck("function", f"{function.name} returned what cannot be stored: {reason}") from None
         return data, twin
 
     def _send(self, function: Function, command: object) -> Sent:
@@ -206,6 +217,27 @@ class Author:
         number = self._routing.next_number(to)
         self._twins[to, number] = twin
         return Sent(codec.name, Raw(data), to, number)
+
+
+_key_codecs: dict[type, TypeCodec[Any]] = {}
+
+
+def _key_codec(event: type) -> TypeCodec[Any]:
+    """Return the codec of the key of an event: what a wait returns must be of its type, else it waits for ever."""
+    codec = _key_codecs.get(event)
+    if codec is None:
+        field = key_field(event)
+        codec = codec_for(str if field is None else get_type_hints(event)[field])
+        _key_codecs[event] = codec
+    return codec
+
+
+def _shown(value: object) -> str:
+    """Return a value as text, whatever it does against that."""
+    try:
+        return f"{value!r:.200}"
+    except BaseException:
+        return f"a {type(value).__name__}"
 
 
 class _Snapshot:

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NoReturn
 
+import msgspec
 import structlog
 
 from saga.coordination.definitions import Definitions, Known
 from saga.coordination.evaluation import Author, Routing
-from saga.coordination.guard import Busy
-from saga.errors import NotDecodable
+from saga.coordination.guard import Busy, describe
 from saga.flow.graph import Graph
 from saga.machine import Pending, State, Status, Unfitting, decode_records, pending, replay
 from saga.machine.state import Sent
@@ -126,15 +126,16 @@ class Loader:
             state = replay(
                 record for each in journal if each.records for record in decode_records(each.records)
             )
-        except Unfitting as error:
+        except (Unfitting, msgspec.MsgspecError) as error:  # or of a later version
             log.error("journal_unfitting", saga_id=row.id, reason=str(error))
             return None
         instance.state = state
         if isinstance(instance.author, Author):
             try:
                 instance.author.attach(state)
-            except NotDecodable as error:
-                instance.author = AbsentAuthor(instance.graph, str(error))
+            except BaseException as error:  # its class has become stricter since
+                reason = f"its input cannot be read: {describe(error, trace=False)}"
+                instance.author = AbsentAuthor(instance.graph, reason)
         instance.seq, instance.digest = journal[-1].seq, journal[-1].digest
         instance.pending = pending(state)
         instance.status, instance.busy = Status(row.status), bool(row.busy)

@@ -19,7 +19,7 @@ from msgspec import Raw
 from saga.codec import codec_for
 from saga.coordination.definitions import Definitions
 from saga.coordination.evaluation import Author, Routing
-from saga.coordination.guard import Busy
+from saga.coordination.guard import Busy, describe
 from saga.coordination.instances import Cache, Instance, Loader
 from saga.coordination.requests import Start
 from saga.errors import NotDecodable
@@ -250,6 +250,11 @@ class Ledger:
             return
         saga_id = f"{definition.graph.name}:{event.id}"
         if saga_id in self._new_ids or self._store.find(saga_id) is not None:
+            return
+        try:
+            value = codec_for(definition.input).decode(bytes(event.event))
+        except BaseException as error:  # its class has become stricter since it was published
+            log.error("event_starts_nothing", event_id=event.id, saga=definition.graph.name, reason=describe(error))
             return
         self.start(
             Start(definition, saga_id, event.event, value, {}, 0, event.correlation, event.id, event.id)

@@ -98,6 +98,33 @@ def test_a_context_that_dies_too_often_is_down_and_the_others_go_on(
         assert after.handle("b").wait(DEADLINE).completed
 
 
+@pytest.mark.parametrize("error", [ValueError("no"), SystemExit(1), KeyboardInterrupt()])
+def test_a_context_that_cannot_be_made_again_is_down(
+    open_runtime: OpenRuntime, failpoint: Failpoint, error: BaseException
+) -> None:
+    made: list[Desk] = []
+
+    def make() -> Desk:
+        if made:
+            raise error
+        made.append(Desk())
+        return made[0]
+
+    runtime = open_runtime(make, Landline, sagas=[Keep, Ring])
+    failpoint.on("desk", "context.before-commit", BUG)
+    with pytest.raises(SagaParked, match=f"desk is down: {type(error).__name__}"):
+        runtime.start(Keep, Job("a"), id="a").wait(DEADLINE)
+    assert runtime.start(Ring, Job("c")).wait(DEADLINE).completed
+
+
+def test_what_a_factory_raises_is_raised_as_it_is(store: Path) -> None:
+    def make() -> Desk:
+        raise ZeroDivisionError("no desk today")
+
+    with pytest.raises(ZeroDivisionError, match="no desk today"):
+        Runtime(store, contexts=[make])
+
+
 def test_a_context_that_dies_while_it_is_recovered_from_is_restarted(
     open_runtime: OpenRuntime, store: Path, failpoint: Failpoint
 ) -> None:
