@@ -30,7 +30,7 @@ from saga import (
 )
 
 from .conftest import OpenRuntime
-from .support import DEADLINE, Confirmed, Desk, Job, Keep, texts
+from .support import DEADLINE, Confirmed, Desk, File, Job, Keep, texts
 
 
 class Hostile:
@@ -193,7 +193,11 @@ class Changing(Saga[Changeable]):
     def confirmed(self) -> str:
         return self.input.key
 
-    flow = (confirmed,)
+    @step()
+    def filing(self) -> File:
+        return File(self.input.key)
+
+    flow = (confirmed, filing)
 
 
 class Echo(Saga[Job]):
