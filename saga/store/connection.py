@@ -128,6 +128,8 @@ def open_reader(path: str, *, any_thread: bool = False) -> sqlite3.Connection:
     """
     try:
         return _try_reader(_uri(path, "ro"), any_thread)
+    except UnicodeDecodeError as error:
+        raise translated(error, path, opening=True) from error
     except sqlite3.Error as error:
         code = _primary(error)
         if code not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR):
@@ -220,6 +222,10 @@ def translated(error: BaseException, path: str, *, part: str = "", opening: bool
     """
     if isinstance(error, SagaError):
         return error
+    if isinstance(
+        error, UnicodeDecodeError
+    ):  # Python's sqlite3 lets it out when SQLite's own words are damaged
+        return CorruptStore(path, f"there is text in it that is none ({error.reason})")
     if isinstance(error, REFUSED_ROWS) or _is_binding_error(error):
         return ConstraintFailed(path, part, str(error))
     if isinstance(error, sqlite3.Error):

@@ -129,7 +129,7 @@ class ContextStore:
             store._start(state, migrations)
         except BaseException as error:
             connection.close()
-            if isinstance(error, sqlite3.Error | OSError) and not hasattr(
+            if isinstance(error, sqlite3.Error | OSError | UnicodeDecodeError) and not hasattr(
                 error, "__notes__"
             ):  # not the author's
                 raise translated(error, path, opening=True) from error

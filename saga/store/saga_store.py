@@ -94,7 +94,7 @@ class SagaStore(SagaQueries):
             store._start(now_ms, known)
         except BaseException as error:
             connection.close()
-            if isinstance(error, sqlite3.Error | OSError):
+            if isinstance(error, sqlite3.Error | OSError | UnicodeDecodeError):
                 raise translated(error, path, opening=True) from error
             raise
         if lock is not None:

@@ -1,0 +1,33 @@
+"""Damage in SQLite's own words about a file: Python's sqlite3 lets a UnicodeDecodeError out, the store does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from saga.errors import CorruptStore
+from saga.store import OwnerLock, SagaStore, StoreFiles, StoreReader
+
+WORDS = b"'COMPENSATING', 'COMPLETED'"
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> StoreFiles:
+    files = StoreFiles.at(tmp_path / "store")
+    with OwnerLock.take(files, "now") as lock:
+        SagaStore.open(files, lock, 1).close()
+    content = Path(files.saga).read_bytes()
+    assert WORDS in content
+    Path(files.saga).write_bytes(content.replace(WORDS, WORDS.replace(b",", b"\xf3")))
+    return files
+
+
+def test_a_reader_says_that_the_file_is_damaged(damaged: StoreFiles) -> None:
+    with pytest.raises(CorruptStore, match="damaged"):
+        StoreReader.open(damaged.directory).counts()
+
+
+def test_an_owner_says_that_the_file_is_damaged(damaged: StoreFiles) -> None:
+    with OwnerLock.take(damaged, "now") as lock, pytest.raises(CorruptStore, match="damaged"):
+        SagaStore.open(damaged, lock, 1)
