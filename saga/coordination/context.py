@@ -309,7 +309,9 @@ class ContextDriver:
                     value = self._handlers[message.type].answer.decode(known.answer)
                 except BaseException as error:
                     outcome = "failed"
-                    reason = f"its stored answer is that of another command, or cannot be read: {describe(error)}"
+                    reason = (
+                        f"its stored answer is that of another command, or cannot be read: {describe(error)}"
+                    )
         self._after.append(lambda: message.reply(outcome, value, reason, code))
 
     def _run(self, type: str, command: Raw, value: object) -> tuple[str, bytes, object, str, str]:

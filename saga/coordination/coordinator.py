@@ -448,7 +448,9 @@ class Coordinator:
             message.reply.set_exception(error)
             return
         if not happened:
-            message.reply.set_exception(NotAllowed(message.saga_id, message.name, "the machine failed, see the log"))
+            message.reply.set_exception(
+                NotAllowed(message.saga_id, message.name, "the machine failed, see the log")
+            )
             return
         self._after_commit.append(lambda: message.reply.set_result(None))
 

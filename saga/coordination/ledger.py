@@ -254,7 +254,9 @@ class Ledger:
         try:
             value = codec_for(definition.input).decode(bytes(event.event))
         except BaseException as error:  # its class has become stricter since it was published
-            log.error("event_starts_nothing", event_id=event.id, saga=definition.graph.name, reason=describe(error))
+            log.error(
+                "event_starts_nothing", event_id=event.id, saga=definition.graph.name, reason=describe(error)
+            )
             return
         self.start(
             Start(definition, saga_id, event.event, value, {}, 0, event.correlation, event.id, event.id)
