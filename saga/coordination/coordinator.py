@@ -44,6 +44,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.coordinator")
 TIMERS_AT_ONCE = 256
 """Timers taken in one batch; the rest follows in the next, so that messages get their turn."""
 
+STUCK_MS = 1_000
+"""After how long timers are looked at again that are due and do not fire."""
+
 EVENTS_BETWEEN_PRUNINGS = 10_000
 
 
@@ -119,6 +122,7 @@ class Coordinator:
             q.Raised: self._raised,
             q.Blocked: self._blocked,
             q.Fetch: self._fetch,
+            q.GivenUp: self._given_up,
             q.Recover: self._recover,
             Recalled: self._recalled,
             _Resume: self._resume,
@@ -193,15 +197,22 @@ class Coordinator:
                 nos = part.sagas()
                 if not nos:
                     raise
-                for instance in effects.without(nos):
-                    self._give_up(instance, f"its rows were refused by the store: {refused.what}")
+                effects.leave_out(nos)
+                for no in nos:
+                    instance = self.ledger.in_batch(no)
+                    if instance is not None:
+                        self._give_up(instance, f"its rows were refused by the store: {refused.what}")
 
     def _give_up(self, instance: Instance, reason: str) -> None:
-        """What is in memory cannot be trusted; on disk it is as it was at its last commit."""
+        """What is in memory cannot be trusted; on disk it is as it was at its last commit.
+
+        What it had been answered is lost to it, so its open commands are parked: whoever retries gets the stored answer.
+        """
         self.ledger.cache.drop(instance.no)
         saga_id = instance.state.id if instance.state else f"number {instance.no}"
         log.error("saga_given_up", saga_id=saga_id, reason=reason)
         self._announcer.given_up(saga_id, reason)
+        self._world.post(q.GivenUp(instance.no, reason))
 
     def _note_participants(self) -> None:
         """Write the numbers of participants that have changed."""
@@ -325,6 +336,19 @@ class Coordinator:
         missing = self.dispatcher.missing(visit)
         if missing is not None:
             self._happen(instance, s.Blocked(message.path, *missing), None)
+
+    def _given_up(self, message: q.GivenUp) -> None:
+        instance = self._find(message.saga_no)
+        if instance is None:
+            return
+        for path in [*instance.pending.commands, *instance.pending.resolves]:
+            try:
+                self.ledger.apply(instance, s.Blocked(path, "poison", message.reason), None)
+            except Exception as error:  # then it stays as it is on disk
+                self.ledger.discard(instance)
+                self.ledger.cache.drop(instance.no)
+                log.error("saga_not_parked", saga_no=instance.no, reason=describe(error))
+                return
 
     def _fetch(self, message: q.Fetch) -> None:
         """Send events of the log again."""
@@ -493,6 +517,8 @@ class Coordinator:
             self._next_due = self._store.next_due()
             if len(due) == TIMERS_AT_ONCE:
                 self._world.post(q.Tick())
+            elif self._next_due is not None and self._next_due <= now:
+                self._next_due = now + STUCK_MS  # of sagas that cannot be loaded: without a pause, for ever
 
         self._after_commit.append(again)
         return len(due) == TIMERS_AT_ONCE

@@ -69,18 +69,10 @@ class Effects:
         self.active: list[tuple[Instance, int]] = []
         """Sagas that have commands outside since now (1), or none any more (-1)."""
 
-    def without(self, nos: Sequence[int]) -> list[Instance]:
-        """Take out everything about these sagas; return those of them that there is something about."""
-        found: dict[int, Instance] = {}
+    def leave_out(self, nos: Sequence[int]) -> None:
+        """Take out everything about these sagas."""
         for name in ("active", "over", "sends", "inquiries", "changed"):
-            kept = []
-            for effect in getattr(self, name):
-                if effect[0].no in nos:
-                    found[effect[0].no] = effect[0]
-                else:
-                    kept.append(effect)
-            setattr(self, name, kept)
-        return list(found.values())
+            setattr(self, name, [effect for effect in getattr(self, name) if effect[0].no not in nos])
 
 
 def input_digest(data: bytes) -> bytes:
@@ -191,6 +183,10 @@ class Ledger:
                 self._new_waits.append((instance, record.path))
             elif isinstance(record, Resumed):
                 self._new_waits += [(instance, path) for path in instance.state.visits]
+
+    def in_batch(self, no: int) -> Instance | None:
+        """Return the saga of this number if something has happened to it in this batch."""
+        return self._dirty.get(no)
 
     def discard(self, instance: Instance) -> None:
         """Take everything about a saga out of the batch: its state cannot be trusted."""

@@ -113,15 +113,24 @@ def _handlers(participants: Sequence[Participant]) -> list[Problem]:
                     )
                 )
             handled[command] = name
-            if each.kind == "context" and inspect.iscoroutinefunction(getattr(each.cls, method)):
-                problems.append(
-                    Problem(
-                        name,
-                        "is async",
-                        "a context handles one command at a time, in a plain def; use a Gateway",
-                    )
+        if each.kind == "context":
+            problems += [
+                Problem(
+                    f"{each.cls.__name__}.{method}",
+                    f"is {kind}",
+                    "a context does one thing at a time, in a plain def; use a Gateway",
                 )
+                for method in [*each.commands.values(), *each.events.values()]
+                if (kind := _unfit(getattr(each.cls, method))) is not None
+            ]
     return problems
+
+
+def _unfit(method: Callable[..., object]) -> str | None:
+    """Return what keeps a method from doing its work when it is called; None for a plain one."""
+    if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
+        return "async"
+    return "a generator" if inspect.isgeneratorfunction(method) else None
 
 
 def _types(participants: Sequence[Participant], definitions: Sequence[Definition]) -> list[Problem]:

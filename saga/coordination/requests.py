@@ -23,6 +23,7 @@ __all__ = [
     "Act",
     "Blocked",
     "Fetch",
+    "GivenUp",
     "Look",
     "Lost",
     "Lowered",
@@ -120,6 +121,14 @@ class Blocked:
 
     saga_no: int
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """What happened to a saga could not be taken: the coordinator's note to itself to park what is open in it."""
+
+    saga_no: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
