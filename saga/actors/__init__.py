@@ -4,9 +4,10 @@
     worker        the base of all: nothing raised in it stops anything but itself
     coordinator   drives `coordination.coordinator`
     context       drives `coordination.context`
-    gateway       drives `coordination.gateway`, on as many threads as it may
+    gateway       drives `coordination.gateway`; `pool` lends it as many threads as it may use
     timekeeper    waits for the next due time, for everybody
     supervisor    restarts those who have died, and sees who hangs
+    crew          all of them: how they are started, in which order, and how they are stopped
 
 Rules (what pykka 4.5 does, and what we do about it)
 1. An exception in a handler stops its actor, a `SystemExit` in one stops all: so no exception leaves `on_receive`.
