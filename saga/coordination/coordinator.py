@@ -206,7 +206,7 @@ class Coordinator:
     def _give_up(self, instance: Instance, reason: str) -> None:
         """What is in memory cannot be trusted; on disk it is as it was at its last commit.
 
-        What it had been answered is lost to it, so its open commands are parked: whoever retries gets the stored answer.
+        What it had been answered is lost to it, so its open commands are parked; a retry gets the stored answer.
         """
         self.ledger.cache.drop(instance.no)
         saga_id = instance.state.id if instance.state else f"number {instance.no}"
