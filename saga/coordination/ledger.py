@@ -312,7 +312,7 @@ class Ledger:
                     effects.sends.append((instance, path, sent.to))
         if after.resolves:
             for path, sent in after.resolves.items():
-                if path not in before.resolves:
+                if before.inquiries.get(path) != after.inquiries[path]:
                     numbers[path] = (sent.to, sent.number)
                     effects.inquiries.append((instance, path, sent.to))
         ended = state.ended is not None
