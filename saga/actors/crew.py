@@ -367,7 +367,7 @@ class Crew:
         if self._supervisor is not None:  # from now on nobody is restarted
             self._supervisor.stop(block=False)
             self._supervisor.actor_stopped.wait(_left(until))
-        in_order = clean and self.failure is None
+        in_order = clean
         # a hanging handler must not use up the time that the coordinator needs for its last commit
         patience = until - min(timeout_s / 4, COORDINATOR_S)
         in_order &= self._close_workers(
@@ -378,7 +378,7 @@ class Crew:
         for ref in self._refs:
             if not self._is_hanging(ref):
                 ref.actor_stopped.wait(max(0.5, _left(until)))
-        return in_order
+        return in_order and self.failure is None
 
     def _close_workers(self, names: Sequence[str], until: float) -> bool:
         for name in names:

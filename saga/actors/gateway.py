@@ -7,9 +7,9 @@ and `async def` handlers on an event loop of their own, so many at a time.
 from __future__ import annotations
 
 import asyncio
-import io
 import threading
 import time
+import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
@@ -255,12 +255,19 @@ def _reply(message: Direct, ended: Ended) -> None:
 
 
 def _trace_of(task: asyncio.Task[Any] | None) -> Callable[[], str]:
-    """Return what tells where a task stands."""
+    """Return what tells where a task waits: the way down from await to await; nothing while it is running."""
 
     def trace() -> str:
-        text = io.StringIO()
-        if task is not None:
-            task.print_stack(file=text)
-        return text.getvalue()
+        lines: list[str] = []
+        at: Any = None if task is None else task.get_coro()
+        while at is not None:
+            frame = getattr(at, "cr_frame", None) or getattr(at, "gi_frame", None)
+            if frame is None:
+                break
+            if getattr(at, "cr_running", False) and getattr(at, "cr_await", None) is None:
+                return ""  # the stack of its thread tells more
+            lines += traceback.format_stack(frame, limit=1)
+            at = getattr(at, "cr_await", None) or getattr(at, "gi_yieldfrom", None)
+        return "".join(lines)
 
     return trace

@@ -54,8 +54,9 @@ class Busy:
 
     def stack(self) -> str:
         """Return where it is now."""
-        if self.trace is not None:
-            return self.trace()
+        trace = "" if self.trace is None else self.trace()
+        if trace:
+            return trace
         frame = sys._current_frames().get(self.thread)
         return "".join(traceback.format_stack(frame)) if frame is not None else "(the thread is gone)"
 

@@ -14,7 +14,9 @@ from .support import DEADLINE, Await, Confirmed, Desk, Job, Journalist, Keep, Sc
 
 
 @pytest.fixture(params=["directory", "memory"])
-def runtime(request: pytest.FixtureRequest, open_runtime: OpenRuntime, store: Path, script: Script) -> Runtime:
+def runtime(
+    request: pytest.FixtureRequest, open_runtime: OpenRuntime, store: Path, script: Script
+) -> Runtime:
     """Three sagas that have ended, one of them undone, and two that wait."""
     script.on("file", "no", Rejected("full", code="full"))
     runtime = open_runtime(
@@ -94,7 +96,9 @@ def test_the_history_tells_what_happened_in_order(runtime: Runtime) -> None:
 
 
 def test_everything_else_works_in_memory_too(open_runtime: OpenRuntime, script: Script) -> None:
-    runtime = open_runtime(lambda: Desk(script), lambda: Journalist(script), sagas=[Keep, Await], at=":memory:")
+    runtime = open_runtime(
+        lambda: Desk(script), lambda: Journalist(script), sagas=[Keep, Await], at=":memory:"
+    )
     handles = runtime.start_many(Start(Keep, Job(str(n)), str(n)) for n in range(100))
     assert all(handle.wait(DEADLINE).completed for handle in handles)
     runtime.start(Await, Job("a"), id="a")
