@@ -9,22 +9,26 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, get_type_hints
 
+import msgspec
 from msgspec import Raw
 
 from saga.codec import TypeCodec, codec_for
 from saga.coordination.guard import Busy, describe
 from saga.errors import NotEncodable
-from saga.flow.definition import Definition, Function
+from saga.flow.definition import Definition, Function, definition_of
+from saga.flow.per_item import PerItem
 from saga.flow.saga import Saga, forget_value, set_value
-from saga.machine.state import Done, Sent, State
+from saga.machine.state import Done, Item, Sent, State, call_to, is_call
 from saga.machine.turn import Stuck
 from saga.messages import key_field, type_name
 
 __all__ = ["Author", "Routing", "key_text"]
+
+NULL = Raw(b"null")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,7 +46,7 @@ class Routing(Protocol):
     """Who handles a command, and which number it gets there."""
 
     def route(self, command: type) -> str | None:
-        """Return the name of the participant that handles commands of this type; None when there is none."""
+        """Return where commands of this type go (see `Sent.to`); None when nobody handles them."""
 
     def next_number(self, participant: str) -> int:
         """Return a new number for a command to this participant."""
@@ -87,7 +91,10 @@ class Author:
 
     def know(self, element: str, value: object) -> None:
         """The value of a leaf is about to be `value`."""
-        set_value(self.view, element, value)
+        if element in self.definition.eaches:
+            forget_value(self.view, element)
+        else:
+            set_value(self.view, element, value)
 
     def forget(self, element: str) -> None:
         """The value of a leaf is about to change; it is decoded again when it is read."""
@@ -105,40 +112,42 @@ class Author:
         """Return whether the function of an element (of its compensation, for one that was done) finds a handler."""
         function = self.definition.functions.get(element if done is None else done.undo)
         if function is None or function.kind not in ("step", "compensation"):
-            return True
+            return True  # a call names its saga, which is here if its caller is
         return function.message is not None and self._routing.route(function.message) is not None
 
     # --- machine.Evaluate ---------------------------------------------------------------------------
 
-    def command(self, element: str) -> Sent:
+    def command(self, element: str, item: Item | None) -> Sent:
         """See `machine.turn.Evaluate`."""
         function = self.definition.functions[element]
-        return self._send(function, self._call(function, self.view))
+        value = self._call(function, item)
+        return self._call_saga(function, value) if function.kind == "call" else self._send(function, value)
 
     def undo(self, function: str, done: Done) -> Sent:
         """See `machine.turn.Evaluate`."""
         called = self.definition.functions[function]
-        now = self.view
-        then = _Snapshot(self.definition, done.values)
-        view = self.definition.saga(
-            id=now.id, input=now.input, started_at=now.started_at, tags=now.tags, load=then
-        )
+        if called.kind == "call":
+            return Sent("(undo)", NULL, self._destination(called), 0)
+        then = self._view(_Snapshot(self.definition, done.values, done.path))
+        arguments = [then, *self._item(called, done.item)]
         if called.takes_answer:
-            answer = None
-            if done.answer is not None:
-                codec = codec_for(self.definition.functions[done.element].answer)
-                try:
-                    answer = codec.decode(bytes(done.answer))
-                except BaseException as error:  # a class that has become stricter since
-                    reason = f"the answer of {done.element} cannot be read: {describe(error, trace=False)}"
-                    raise Stuck("function", reason) from None
-            return self._send(called, self._call(called, view, answer))
-        return self._send(called, self._call(called, view))
+            arguments.append(self._answer_of(done))
+        return self._send(called, self._run(called, *arguments))
 
-    def key(self, element: str) -> str:
+    def _answer_of(self, done: Done) -> object:
+        if done.answer is None:
+            return None
+        codec = codec_for(self.definition.functions[done.element].answer)
+        try:
+            return codec.decode(bytes(done.answer))
+        except BaseException as error:  # a class that has become stricter since
+            reason = f"the answer of {done.element} cannot be read: {describe(error, trace=False)}"
+            raise Stuck("function", reason) from None
+
+    def key(self, element: str, item: Item | None) -> str:
         """See `machine.turn.Evaluate`."""
         function = self.definition.functions[element]
-        value = self._call(function, self.view)
+        value = self._call(function, item)
         assert function.message is not None
         try:
             return key_text(_key_codec(function.message).roundtrip(value)[1])
@@ -146,9 +155,9 @@ class Author:
             what = f"no key of {type_name(function.message)}: {describe(error, trace=False)}"
             raise Stuck("function", f"{element} returned {_shown(value)}, which is {what}") from None
 
-    def wake_at(self, element: str, now_ms: int) -> int:
+    def wake_at(self, element: str, item: Item | None, now_ms: int) -> int:
         """See `machine.turn.Evaluate`."""
-        value = self._call(self.definition.functions[element], self.view)
+        value = self._call(self.definition.functions[element], item)
         wake_ms = None
         try:
             if isinstance(value, timedelta):
@@ -162,17 +171,40 @@ class Author:
             raise Stuck("function", f"{element} returned {_shown(value)}; return {what}")
         return wake_ms
 
-    def condition(self, name: str) -> bool:
+    def subject(self, element: str, item: Item | None) -> Raw:
         """See `machine.turn.Evaluate`."""
-        value = self._call(self.definition.functions[name], self.view)
+        function = self.definition.functions[element]
+        data, _ = self._encode(function, codec_for(function.message), self._call(function, item))
+        return Raw(data)
+
+    def event(self, element: str, item: Item | None) -> tuple[str, str | None, Raw]:
+        """See `machine.turn.Evaluate`."""
+        function = self.definition.functions[element]
+        event = self._call(function, item)
+        self._check_class(function, event)
+        codec = codec_for(type(event))
+        data, twin = self._encode(function, codec, event)
+        field = key_field(type(event))
+        return codec.name, None if field is None else key_text(getattr(twin, field)), Raw(data)
+
+    def items(self, element: str, item: Item | None) -> list[Raw]:
+        """See `machine.turn.Evaluate`."""
+        function = self.definition.functions[element]
+        data, twin = self._encode(function, codec_for(function.answer), self._call(function, item))
+        self.know(element, twin)
+        return _read_items(data)
+
+    def condition(self, name: str, item: Item | None) -> bool:
+        """See `machine.turn.Evaluate`."""
+        value = self._call(self.definition.functions[name], item)
         if value is True or value is False:
             return value
         raise Stuck("function", f"{name} returned {_shown(value)}; return True or False")
 
-    def answer(self, element: str) -> Raw:
+    def answer(self, element: str, item: Item | None) -> Raw:
         """See `machine.turn.Evaluate`."""
         function = self.definition.functions[element]
-        data, twin = self._encode(function, codec_for(function.answer), self._call(function, self.view))
+        data, twin = self._encode(function, codec_for(function.answer), self._call(function, item))
         self.know(element, twin)
         return Raw(data)
 
@@ -181,9 +213,33 @@ class Author:
     def _load(self, element: str) -> object:
         if self.state is None:
             raise KeyError(element)
-        return _Snapshot(self.definition, self.state.results)(element)
+        return _Snapshot(self.definition, self.state.results, "")(element)
 
-    def _call(self, function: Function, *arguments: object) -> Any:
+    def _view(self, load: _Snapshot) -> Saga[Any]:
+        """Return what a function sees where not everything is as it is at the top and now."""
+        now = self.view
+        return self.definition.saga(
+            id=now.id, input=now.input, started_at=now.started_at, tags=now.tags, load=load
+        )
+
+    def _call(self, function: Function, item: Item | None) -> Any:
+        """Call a function as things are; with the item of an `each` if it is about one."""
+        if item is None:
+            return self._run(function, self.view)
+        view = self._view(_Snapshot(self.definition, item.results, item.path))
+        return self._run(function, view, *self._item(function, item.value))
+
+    def _item(self, function: Function, item: Raw | None) -> list[object]:
+        """Return the item as an argument, if the function takes it."""
+        if not function.takes_item or item is None:
+            return []
+        try:
+            return [codec_for(function.item).decode(bytes(item))]
+        except BaseException as error:  # a class that has become stricter since
+            reason = f"the item of {function.name} cannot be read: {describe(error, trace=False)}"
+            raise Stuck("function", reason) from None
+
+    def _run(self, function: Function, *arguments: object) -> Any:
         self._busy.begin(function.name)
         try:
             return function.call(*arguments)
@@ -203,20 +259,34 @@ class Author:
         return data, twin
 
     def _send(self, function: Function, command: object) -> Sent:
+        self._check_class(function, command)
         kind = type(command)
-        if kind is not function.message:
-            expected = getattr(function.message, "__name__", function.message)
-            raise Stuck(
-                "function", f"{function.name} returned {kind.__name__}, not the {expected} it promises"
-            )
         to = self._routing.route(kind)
         if to is None:
             raise Stuck("no-handler", f"no handler for {type_name(kind)}")
         codec = codec_for(kind)
         data, twin = self._encode(function, codec, command)
+        if is_call(to):
+            return Sent(codec.name, Raw(data), to, 0)
         number = self._routing.next_number(to)
         self._twins[to, number] = twin
         return Sent(codec.name, Raw(data), to, number)
+
+    def _call_saga(self, function: Function, input: object) -> Sent:
+        self._check_class(function, input)
+        codec = codec_for(type(input))
+        data, _ = self._encode(function, codec, input)
+        return Sent(codec.name, Raw(data), self._destination(function), 0)
+
+    def _destination(self, call: Function) -> str:
+        graph = definition_of(self.definition.calls[call.name]).graph
+        return call_to(graph.name, graph.version)
+
+    def _check_class(self, function: Function, value: object) -> None:
+        if type(value) is not function.message:
+            expected = getattr(function.message, "__name__", function.message)
+            kind = type(value).__name__
+            raise Stuck("function", f"{function.name} returned {kind}, not the {expected} it promises")
 
 
 _key_codecs: dict[type, TypeCodec[Any]] = {}
@@ -241,16 +311,45 @@ def _shown(value: object) -> str:
 
 
 class _Snapshot:
-    """Loads values of leaves from their stored form."""
+    """Loads values of leaves from their stored form, as they are seen from a place in the flow.
 
-    __slots__ = ("_definition", "_values")
+    `path` is of a visit or scope instance there: it says which items of which `each` it is about.
+    """
 
-    def __init__(self, definition: Definition, values: Mapping[str, Raw]) -> None:
-        self._definition, self._values = definition, values
+    __slots__ = ("_definition", "_path", "_values")
+
+    def __init__(self, definition: Definition, values: Mapping[str, Raw], path: str) -> None:
+        self._definition, self._values, self._path = definition, values, path
 
     def __call__(self, element: str) -> object:
         """Return the decoded value of `element`; KeyError when it was not reached."""
-        data = self._values[element]
+        data = bytes(self._values[element])
         function = self._definition.functions[element]
-        kind = function.message if function.kind == "wait" else function.answer
-        return codec_for(kind).decode(bytes(data))
+        decode = codec_for(function.message if function.kind == "wait" else function.answer).decode
+        eaches = self._definition.eaches.get(element)
+        if eaches is None:
+            return decode(data)
+        saga, levels = self._definition.graph.name, len(eaches) - self._shared(eaches)
+        if not levels:
+            return PerItem(saga, element, here=lambda: decode(data))
+        return PerItem(saga, element, dict(_flattened(Raw(data), levels, decode, ())))
+
+    def _shared(self, eaches: tuple[str, ...]) -> int:
+        """Return in how many of these `each`, from the outermost on, the place is."""
+        around = [part.rpartition(".")[0] for part in self._path.split("/")]
+        return next((n for n, each in enumerate(eaches) if each not in around), len(eaches))
+
+
+def _flattened(
+    data: Raw, levels: int, decode: Callable[[bytes], Any], index: tuple[int, ...]
+) -> Iterator[tuple[tuple[int, ...], Any]]:
+    """Yield index and value of each item, from what an `each` has collected."""
+    for no, inner in _read_collected(bytes(data)).items():
+        if levels == 1:
+            yield (*index, int(no)), decode(bytes(inner))
+        else:
+            yield from _flattened(inner, levels - 1, decode, (*index, int(no)))
+
+
+_read_items = msgspec.json.Decoder(list[Raw]).decode
+_read_collected = msgspec.json.Decoder(dict[str, Raw]).decode

@@ -85,7 +85,7 @@ class AbsentAuthor:
     def _absent(self, *_: object) -> NoReturn:
         raise Stuck("no-handler", self._reason)
 
-    command = undo = key = wake_at = condition = answer = _absent
+    command = undo = key = wake_at = subject = event = items = condition = answer = _absent
 
     def function(self, name: str) -> None:
         """There is none."""

@@ -19,8 +19,9 @@ from datetime import timedelta
 from typing import Any
 
 from saga.errors import Problem
-from saga.flow.blocks import Again, Refuse, Scope
-from saga.flow.elements import Compensation, Condition, Method, Retry, Step, Wait
+from saga.flow.blocks import Again, Each, Race, Refuse, Repeat, Scope
+from saga.flow.elements import Compensation, Condition, Method, Retry, Step, Task, Wait
+from saga.flow.header import LONGEST
 from saga.flow.parts import Part
 from saga.messages import RESERVED_CODES
 
@@ -29,8 +30,6 @@ __all__ = ["name_problems", "value_problems"]
 FIELDS = frozenset({"id", "input", "started_at", "tags"})
 MADE_BY_RUNTIME = frozenset({"__init__", "__new__"})
 NODES = frozenset({"start", "end"})
-LONGEST = timedelta(days=36_525)
-"""A hundred years: more is a mistake, and the sum with a date would overflow."""
 
 
 # --- names ----------------------------------------------------------------------------------------
@@ -93,8 +92,14 @@ def value_problems(root: Part) -> Iterator[Problem]:
         match part.block:
             case Step():
                 yield from _step(part.block)
-            case Wait():
+            case Wait() | Task():
                 yield from _wait(part.block)
+            case Race():
+                yield from _after(part.id, part.block.after)
+            case Repeat():
+                yield from _whole(part.id, "at_most", part.block.at_most)
+            case Each():
+                yield from _whole(part.id, "concurrency", part.block.concurrency)
             case Scope():
                 yield from _scope(part.id, part.block)
             case Again():
@@ -129,15 +134,47 @@ def _step(step: Step[Any, Any]) -> Iterator[Problem]:
         yield Problem(step.name, f"jitter of Retry is {retry.jitter!r}", "write a number from 0 to 1")
 
 
-def _wait(wait: Wait[Any, Any]) -> Iterator[Problem]:
+def _wait(wait: Wait[Any, Any] | Task[Any, Any]) -> Iterator[Problem]:
     yield from _duration(wait.name, "within", wait.within)
     if wait.otherwise is not None and wait.within is None:
         what = "has otherwise=..., but no time after which it would happen"
         yield Problem(wait.name, what, "give it within=timedelta(...) too")
+    yield from _every(wait.name, wait.every)
+
+
+def _every(name: str, every: object) -> Iterator[Problem]:
+    """Yield what is wrong with a reminder: an interval, a block, and at most how often."""
+    if every is None:
+        return
+    if not isinstance(every, tuple) or len(every) not in (2, 3):
+        what = f"every is {every!r:.80}, which is no pair"
+        yield Problem(
+            name, what, "write every=(timedelta(...), block), and a third value for at most how often"
+        )
+        return
+    yield from _duration(name, "the interval of every", every[0], optional=False)
+    if len(every) == 3:
+        yield from _whole(name, "the third value of every", every[2])
+    if every[1] == ():
+        yield Problem(
+            name, "has every=..., and nothing that happens then", "write a block beside the interval"
+        )
+
+
+def _after(name: str, after: object) -> Iterator[Problem]:
+    if after is None:
+        return
+    if not isinstance(after, tuple) or len(after) != 2:
+        yield Problem(
+            name, f"after is {after!r:.80}, which is no pair", "write after=(timedelta(...), block)"
+        )
+        return
+    yield from _duration(name, "the duration of after", after[0], optional=False)
 
 
 def _scope(name: str, scope: Scope) -> Iterator[Problem]:
     yield from _duration(name, "timeout", scope.timeout)
+    yield from _every(name, scope.every)
     catch: object = scope.catch
     if not isinstance(catch, Mapping):
         yield Problem(name, f"catch is {catch!r}", 'write catch={"code": block}')

@@ -12,19 +12,21 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, cast
 
 from saga.codec import TypeRegistry
 from saga.errors import DefinitionError, Problem
+from saga.flow.blocks import Each, Scope
 from saga.flow.checks import name_problems, value_problems
-from saga.flow.compile import START, compile_flow
-from saga.flow.elements import Element, Method
+from saga.flow.compile import START, compile_flow, milliseconds
+from saga.flow.elements import Call, Element, Method
 from saga.flow.functions import Function, read_functions
 from saga.flow.graph import Graph
 from saga.flow.header import Header, header_problems
 from saga.flow.hints import shown
+from saga.flow.item_rules import item_problems
 from saga.flow.parts import Part, parts_of
 from saga.flow.pivot import pivot_problems
 from saga.flow.structure import structure_problems
@@ -47,7 +49,9 @@ class Definition:
     - `input`: the type of its input; `answer`: the type that its `@answer` leaves return, None without one;
     - `context`: the context whose commands it answers, None when it answers none;
     - `started_by_event`: whether an event of its input's type starts one;
-    - `functions`: by name, those of steps, compensations, waits, sleeps, answers and conditions.
+    - `functions`: by name, those of leaves, compensations and conditions;
+    - `calls`: the sagas it calls, by name of the leaf;
+    - `eaches`: by name of a leaf that stands in an `each`, the ids of all around it, the outermost first.
     """
 
     saga: type[Saga[Any]]
@@ -57,6 +61,8 @@ class Definition:
     context: type[Context] | None
     started_by_event: bool
     functions: Mapping[str, Function]
+    calls: Mapping[str, type[Saga[Any]]] = field(default_factory=dict)
+    eaches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def definition_of(saga: type[Saga[Any]]) -> Definition:
@@ -84,6 +90,7 @@ def define(saga: type[Saga[Any]], header: Header, names: Mapping[str, object]) -
     functions = read_functions(methods.values(), names, problems)
     problems.extend(value_problems(root))
     problems.extend(structure_problems(saga, root, leaves) if has_flow else _without_flow())
+    problems.extend(item_problems(root, functions))
     problems.extend(_answer_problems(header, functions))
     types = _Types(header, functions)
     problems.extend(types.problems)
@@ -100,7 +107,20 @@ def define(saga: type[Saga[Any]], header: Header, names: Mapping[str, object]) -
         context=cast("type[Context] | None", header.context),
         started_by_event=bool(header.started_by_event),
         functions=functions,
+        calls={name: leaf.saga for name, leaf in leaves.items() if isinstance(leaf, Call)},
+        eaches={id: eaches for id, eaches in _eaches(root, ()) if eaches},
     )
+
+
+def _eaches(part: Part, around: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield leaf → the ids of each `each` it stands in."""
+    if isinstance(part.block, Element):
+        yield part.id, around
+    elif isinstance(part.block, Scope) and isinstance(part.block.compensation, Element):
+        yield part.block.compensation.name, around
+    for inner in part.parts:
+        inside = isinstance(part.block, Each) and inner.role == "body"
+        yield from _eaches(inner, (*around, part.id) if inside else around)
 
 
 def _methods(saga: type) -> dict[str, Method]:
@@ -163,12 +183,14 @@ class _Types:
         self.input = self.name(header.input) if isinstance(header.input, type) else ""
         self.messages: dict[str, str] = {}
         """Name of a function → stored name of its message."""
+        self.answers: dict[str, str] = {}
+        """Name of a function → stored name of what comes back."""
         self.answer: str | None = None
         for function in functions.values():
             if function.message is not None:
                 self.messages[function.name] = self.name(function.message)
             if function.answer is not None:
-                name = self.name(function.answer)
+                name = self.answers[function.name] = self.name(function.answer)
                 if function.kind == "answer":
                     self.answer = name
 
@@ -189,9 +211,10 @@ def _graph(saga: type, header: Header, root: Part, functions: Mapping[str, Funct
         name=str(header.name),
         version=cast(int, header.version),
         input=types.input,
-        nodes=compile_flow(root, types.messages),
+        nodes=compile_flow(root, types.messages, types.answers),
         start=START,
         types=dict(sorted(types.fingerprints.items())),
         answer=types.answer,
+        deadline_ms=milliseconds(header.deadline),
         doc=cleandoc(saga.__doc__ or ""),
     )

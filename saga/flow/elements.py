@@ -9,17 +9,20 @@ Rules
 4. A condition is a question, not a leaf: it stands in a `choice`, and `self.<condition>` asks it.
    A compensation is not a leaf either: it hangs on its step and runs by itself.
 
-Leaves know nothing of graphs; `compile` turns them into nodes.
+5. A leaf that stands in an `each` takes the item as an argument beside `self`; its value is a `PerItem`.
+
+Leaves know nothing of graphs; `compile` turns them into nodes. The decorators are in `decorators`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, overload
 
 from saga.errors import DefinitionError, NotReached, Problem
+from saga.flow.per_item import PerItem
 from saga.messages import Command, Event
 
 if TYPE_CHECKING:
@@ -29,25 +32,26 @@ __all__ = [
     "Answer",
     "Block",
     "Blocks",
+    "Call",
     "Compensation",
     "Condition",
     "Element",
+    "Items",
     "Method",
+    "Publish",
+    "Reminder",
     "Retry",
     "Sleep",
     "Step",
+    "StepForItem",
+    "Task",
     "Wait",
-    "answer",
-    "condition",
-    "sleep",
-    "step",
-    "wait",
 ]
 
 S = TypeVar("S", bound="Saga[Any]")
 R = TypeVar("R")
+T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
-E = TypeVar("E", bound=Event)
 
 
 class Block:
@@ -56,6 +60,10 @@ class Block:
 
 Blocks: TypeAlias = "Block | tuple[Blocks, ...]"
 """What a flow is written with: a leaf, a block, or a tuple of them, which is a sequence."""
+
+
+Reminder: TypeAlias = "tuple[timedelta, Blocks] | tuple[timedelta, Blocks, int]"
+"""What `every=` takes: an interval, what happens after each, and at most how often (left out: as long as it lasts)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +130,12 @@ class Element(Method, Block, Generic[S, R_co]):
         load = saga._saga_load
         if load is not None:
             try:
-                value = saga.__dict__[self.name] = load(self.name)
+                value = load(self.name)
             except KeyError:
                 pass
             else:
+                if type(value) is not PerItem:  # its items come one by one
+                    saga.__dict__[self.name] = value
                 return value
         raise NotReached(type(saga).__name__, self.name)
 
@@ -156,6 +166,7 @@ class Step(Element[S, R_co]):
         Raises DefinitionError when the saga was made already: a definition does not change.
         """
         made = Compensation[S](function)
+        made.of = self
         if self.owner is not None:
             problem = Problem(
                 made.name,
@@ -165,6 +176,35 @@ class Step(Element[S, R_co]):
             raise DefinitionError(self.owner.__name__, [problem])
         self.compensations.append(made)
         return made
+
+
+class StepForItem(Step[S, PerItem[R]], Generic[S, T, R]):
+    """A step in an `each`. See `step`."""
+
+    def compensation(  # type: ignore[override]  # it takes the item, too
+        self,
+        function: Callable[[S, T], Command[Any]] | Callable[[S, T, R | None], Command[Any]],
+        /,
+    ) -> Compensation[S]:
+        """Make `function` what undoes this step for an item; see `Step.compensation`."""
+        return super().compensation(function)  # type: ignore[arg-type]
+
+
+class Call(Step[S, R_co]):
+    """Runs another saga; its value is the answer of that one. See `call`.
+
+    Without a compensation of its own it is undone by undoing the saga that was called."""
+
+    def __init__(
+        self,
+        function: Callable[..., object],
+        *,
+        saga: type[Saga[Any]],
+        answer: Any = None,
+        timeout: timedelta | None = None,
+    ) -> None:
+        super().__init__(function, timeout=timeout)  # type: ignore[arg-type]
+        self.saga, self.answer = saga, answer
 
 
 class Wait(Element[S, R_co]):
@@ -177,9 +217,34 @@ class Wait(Element[S, R_co]):
         event: type[Event],
         within: timedelta | None = None,
         otherwise: Blocks | None = None,
+        every: Reminder | None = None,
     ) -> None:
         super().__init__(function)
-        self.event, self.within, self.otherwise = event, within, otherwise
+        self.event, self.within, self.otherwise, self.every = event, within, otherwise, every
+
+
+class Task(Element[S, R_co]):
+    """Waits for a person's decision, which is its value. See `task`."""
+
+    def __init__(
+        self,
+        function: Callable[[S], object],
+        *,
+        answer: Any = None,
+        within: timedelta | None = None,
+        otherwise: Blocks | None = None,
+        every: Reminder | None = None,
+    ) -> None:
+        super().__init__(function)
+        self.answer, self.within, self.otherwise, self.every = answer, within, otherwise, every
+
+
+class Publish(Element[S, None]):
+    """Publishes an event; there is nothing to read from it. See `publish`."""
+
+
+class Items(Element[S, R_co]):
+    """Lists the items of an `each`, which are its value. See `items`."""
 
 
 class Sleep(Element[S, None]):
@@ -196,6 +261,9 @@ class Answer(Element[S, R_co]):
 class Compensation(Method, Generic[S]):
     """What undoes a step. Made by `@that_step.compensation`; it runs by itself, when its turn comes."""
 
+    of: Method | None = None
+    """The step it undoes."""
+
 
 class Condition(Method, Generic[S]):
     """A question that a `choice` asks. On an instance it is whether it holds, for other methods to ask."""
@@ -207,47 +275,3 @@ class Condition(Method, Generic[S]):
     def __get__(self, saga: Any, owner: type, /) -> Any:
         """Return the condition (on the class) or whether it holds now (on an instance)."""
         return self if saga is None else self.function(saga)
-
-
-# --- decorators -----------------------------------------------------------------------------------
-
-
-def step(
-    *, timeout: timedelta | None = None, retry: Retry | None = None, pivot: bool = False
-) -> Callable[[Callable[[S], Command[R]]], Step[S, R]]:
-    """Make a method a step: it returns a command, `self.<step>` is the answer.
-
-    - `timeout`: from the arrival at the step, across attempts, queueing and downtime; then it has failed with
-      code `timeout`. Positive; None: as long as it takes.
-    - `retry`: how technical failures are retried; None: as `Retry()` says.
-    - `pivot`: once this step is done there is no way back: the saga is only carried forward.
-    """
-    return lambda function: Step(function, timeout=timeout, retry=retry, pivot=pivot)
-
-
-def wait(
-    event: type[E], *, within: timedelta | None = None, otherwise: Blocks | None = None
-) -> Callable[[Callable[[S], object]], Wait[S, E]]:
-    """Make a method a wait for an event of this type: it returns the key, `self.<wait>` is the event.
-
-    - `event`: its field marked `Key[...]` is compared with the key.
-    - `within`: how long at most, from the arrival at the wait. Positive; None: for ever.
-    - `otherwise`: what happens when the time is up; then the flow goes on behind the wait. Without it
-      the wait is refused with code `timeout`.
-    """
-    return lambda function: Wait(function, event=event, within=within, otherwise=otherwise)
-
-
-def sleep(function: Callable[[S], timedelta | datetime], /) -> Sleep[S]:
-    """Make a method a sleep: it returns how long (a timedelta) or until when (an aware datetime)."""
-    return Sleep(function)
-
-
-def answer(function: Callable[[S], R], /) -> Answer[S, R]:
-    """Make a method the answer of the saga, when it is reached. Of several, the last one reached counts."""
-    return Answer(function)
-
-
-def condition(function: Callable[[S], bool], /) -> Condition[S]:
-    """Make a method a condition for `choice`: it returns whether it holds."""
-    return Condition(function)

@@ -1,10 +1,11 @@
 """The author's functions of a saga: what each is called with, and what it says it returns.
 
 Rules
-1. A step and a compensation return one `Command`, whose class says what its answer is. A wait returns the key
-   of its event, a sleep a timedelta or datetime, a condition a bool, an answer the answer of the saga.
-2. They are plain methods that take nothing but `self`, except a compensation, which may take the answer of
-   its step. They return at once and do no I/O, so none of them is `async`.
+1. A step and a compensation return one `Command`, whose class says what its answer is; a call the input of the saga
+   that is called. A wait returns the key of its event, a task what a person is shown, a publish an event, a sleep a
+   timedelta or datetime, a condition a bool, an answer the answer of the saga, items a list or tuple.
+2. They are plain methods that take nothing but `self`, and in an `each` the item, except a compensation, which may take
+   the answer of its step, too. They return at once and do no I/O, so none of them is `async`.
 3. What cannot be made sense of is a problem, and is left out, so that the others are still looked at.
 """
 
@@ -14,18 +15,33 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, NewType, TypeAlias
 
 from saga.errors import DefinitionError, Problem
-from saga.flow.elements import Answer, Compensation, Condition, Method, Sleep, Step, Wait
-from saga.flow.hints import MISSING, return_type, shown
+from saga.flow.compile import graph_of
+from saga.flow.elements import (
+    Answer,
+    Call,
+    Compensation,
+    Condition,
+    Items,
+    Method,
+    Publish,
+    Sleep,
+    Step,
+    Task,
+    Wait,
+)
+from saga.flow.hints import MISSING, annotation_of, return_type, shown
 from saga.messages import Command, Event, answer_type, key_field
 
-__all__ = ["Function", "Kind", "read_functions"]
+__all__ = ["Function", "Kind", "read_functions", "takes_item"]
 
-Kind: TypeAlias = Literal["step", "compensation", "wait", "sleep", "answer", "condition"]
+Kind: TypeAlias = Literal[
+    "step", "call", "compensation", "wait", "task", "sleep", "publish", "items", "answer", "condition"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +49,14 @@ class Function:
     """A function of the author.
 
     - `call`: the function itself; its first argument is an instance of the saga;
-    - `message`: the type of the command it returns, or of the event it waits for; else None;
-    - `answer`: the type of what comes back: R of the command for a step and for a compensation, the declared
-      return of an `@answer`; None for `Command[None]` and for the others;
-    - `takes_answer`: a compensation that takes the answer of its step (None: outcome unknown) as an argument.
+    - `message`: the type of the command or event it returns, of the event it waits for, of the input it calls a saga
+      with, of what a person is shown; else None;
+    - `answer`: the type of what comes back: R of the command for a step and for a compensation, the answer of the saga
+      that is called, the decision, the declared return of an `@answer` or `@items`; None for `Command[None]` and for
+      the others;
+    - `takes_item`: it stands in an `each`, and takes the item as an argument;
+    - `takes_answer`: a compensation that takes the answer of its step (None: outcome unknown) as an argument;
+    - `item`: the type of what it takes as the item, or, for `@items`, of one item; None when it says nothing.
     """
 
     name: str
@@ -45,6 +65,8 @@ class Function:
     message: type[Any] | None = None
     answer: Any = None
     takes_answer: bool = False
+    takes_item: bool = False
+    item: Any = None
 
 
 def read_functions(
@@ -67,16 +89,31 @@ class _Reader:
     def read(self, method: Method) -> Function | None:
         if not self.is_plain(method):
             return None
-        takes_answer = self.takes_answer(method)
+        takes_item, takes_answer = self.takes(method)
+        function = self.function(method)
+        if function is None:
+            return None
+        item = function.item if isinstance(method, Items) else self.item(method) if takes_item else None
+        return replace(function, takes_item=takes_item, takes_answer=takes_answer, item=item)
+
+    def function(self, method: Method) -> Function | None:
         match method:
+            case Call():
+                return self.calling(method)
             case Step():
-                return self.sending(method, "step", takes_answer)
+                return self.sending(method, "step")
             case Compensation():
-                return self.sending(method, "compensation", takes_answer)
+                return self.sending(method, "compensation")
             case Wait():
                 return self.waiting(method)
+            case Task():
+                return self.asking_a_person(method)
             case Sleep():
                 return self.sleeping(method)
+            case Publish():
+                return self.publishing(method)
+            case Items():
+                return self.listing(method)
             case Answer():
                 return self.answering(method)
             case Condition():
@@ -102,25 +139,53 @@ class _Reader:
                 return False
         return True
 
-    def takes_answer(self, method: Method) -> bool:
-        """Check the arguments of `method`; return whether it takes one beside `self`."""
+    def takes(self, method: Method) -> tuple[bool, bool]:
+        """Check the arguments of `method`; return whether it takes an item and whether an answer beside `self`."""
         own, *more = inspect.signature(method.function).parameters.values() or (None,)
-        if own is None or own.kind not in (own.POSITIONAL_ONLY, own.POSITIONAL_OR_KEYWORD):
+        plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        if own is None or own.kind not in plain:
             self.problem(method, "does not take self", f"write def {method.name}(self) -> ...")
-            return False
+            return False, False
         beside = ", ".join(str(each) for each in more)
+        fits = all(each.kind in plain for each in more)
         if not isinstance(method, Compensation):
-            if more:
-                remedy = "it takes nothing but self; what came back earlier is in self.<leaf>"
+            if len(more) > 1 or not fits:
+                remedy = "it takes nothing but self, and the item in an each; what came back earlier is in self.<leaf>"
                 self.problem(method, f"takes arguments beside self ({beside})", remedy)
-            return False
-        if len(more) > 1 or any(
-            each.kind not in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD) for each in more
-        ):
-            remedy = "a compensation takes self, and at most the answer of its step"
-            self.problem(method, f"takes more than the answer ({beside})", remedy)
-            return False
-        return bool(more)
+                return False, False
+            return len(more) == 1, False
+        for_item = method.of is not None and takes_item(method.of)
+        if len(more) > 1 + for_item or not fits:
+            what = "the item, and at most the answer" if for_item else "at most the answer"
+            self.problem(
+                method,
+                f"takes more than the answer ({beside})",
+                f"a compensation takes self, {what} of its step",
+            )
+            return for_item, False
+        if for_item and not more:
+            remedy = f"write def {method.name}(self, item) -> ..., with the type of the item"
+            self.problem(method, "does not take the item, as its step does", remedy)
+        return for_item and bool(more), len(more) > for_item
+
+    def item(self, method: Method) -> Any:
+        """Return the type that the item is annotated with, None when that is not to be had."""
+        name = list(inspect.signature(method.function).parameters)[1]
+        try:
+            found = annotation_of(method.function, name, self.names)
+        except Exception as error:
+            self.problem(
+                method,
+                f"the annotation of {name} cannot be resolved ({type(error).__name__}: {error})",
+                "define or import the type at module level, before the saga (not under `if TYPE_CHECKING`)",
+            )
+            return None
+        if found is MISSING:
+            self.problem(
+                method, f"does not say what {name} is", f"annotate {name} with the type of the items"
+            )
+            return None
+        return found
 
     # --- what it returns --------------------------------------------------------------------------
 
@@ -139,9 +204,7 @@ class _Reader:
             self.problem(method, "has no return annotation", remedy)
         return returned
 
-    def sending(
-        self, method: Method, kind: Literal["step", "compensation"], takes_answer: bool
-    ) -> Function | None:
+    def sending(self, method: Method, kind: Literal["step", "compensation"]) -> Function | None:
         remedy = "annotate it with the command it sends, such as -> TakePayment"
         command = self.returned(method, remedy)
         if command is MISSING:
@@ -157,7 +220,69 @@ class _Reader:
                 for each in error.problems
             )
             return None
-        return Function(method.name, kind, method.function, command, answer, takes_answer)
+        return Function(method.name, kind, method.function, command, answer)
+
+    def calling(self, call: Call[Any, Any]) -> Function | None:
+        definition = vars(call.saga).get("_saga_definition") if isinstance(call.saga, type) else None
+        if graph_of(call.saga) is None or definition is None:
+            what = f"calls {shown(call.saga)}, which is no saga with a flow"
+            self.problem(call, what, "write @call(TheSaga), a class derived from Saga that has a flow")
+            return None
+        input = self.returned(call, f"annotate it with the input of {call.saga.__name__}")
+        if input is MISSING:
+            return None
+        if input is not definition.input:
+            what = (
+                f"returns {shown(input)}, but {call.saga.__name__} is started with {shown(definition.input)}"
+            )
+            self.problem(call, what, f"annotate it -> {shown(definition.input)}")
+            return None
+        if call.answer is not None and call.answer != definition.answer:
+            what = (
+                f"expects {shown(call.answer)}, but {call.saga.__name__} answers {shown(definition.answer)}"
+            )
+            self.problem(call, what, f"write answer={shown(definition.answer)}, or leave it out")
+            return None
+        return Function(call.name, "call", call.function, input, definition.answer)
+
+    def asking_a_person(self, task: Task[Any, Any]) -> Function | None:
+        returned = self.returned(task, "annotate it with the type of what the person is shown, or None")
+        if returned is MISSING:
+            return None
+        subject = None if returned is types.NoneType else returned
+        answer = None if task.answer is types.NoneType else task.answer
+        return Function(task.name, "task", task.function, subject, answer)
+
+    def publishing(self, publish: Publish[Any]) -> Function | None:
+        remedy = "annotate it with the event it publishes, such as -> OrderPlaced"
+        event = self.returned(publish, remedy)
+        if event is MISSING:
+            return None
+        if not (isinstance(event, type) and issubclass(event, Event)):
+            self.problem(publish, f"returns {shown(event)}, which is not an Event", remedy)
+            return None
+        try:
+            key_field(event)
+        except DefinitionError as error:
+            self.problems.extend(
+                Problem(publish.name, f"publishes {event.__name__}: {each.element} {each.what}", each.remedy)
+                for each in error.problems
+            )
+            return None
+        return Function(publish.name, "publish", publish.function, event)
+
+    def listing(self, items: Items[Any, Any]) -> Function | None:
+        remedy = "annotate it -> list[TheItem], or -> tuple[TheItem, ...]"
+        returned = self.returned(items, remedy)
+        if returned is MISSING:
+            return None
+        origin, arguments = typing.get_origin(returned), typing.get_args(returned)
+        is_list = origin is list and len(arguments) == 1
+        is_tuple = origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis
+        if not (is_list or is_tuple):
+            self.problem(items, f"returns {shown(returned)}, which is no list of items", remedy)
+            return None
+        return Function(items.name, "items", items.function, answer=returned, item=arguments[0])
 
     def waiting(self, wait: Wait[Any, Any]) -> Function | None:
         key = self.returned(wait, "annotate it with the type of the key, such as -> str")
@@ -215,6 +340,14 @@ class _Reader:
             self.problem(condition, f"returns {shown(returned)}, which is not bool", remedy)
             return None
         return Function(condition.name, "condition", condition.function)
+
+
+def takes_item(method: Method) -> bool:
+    """Return whether a leaf or condition takes the item of an `each` beside `self`."""
+    try:
+        return len(inspect.signature(method.function).parameters) == 2
+    except (TypeError, ValueError):
+        return False
 
 
 def _members(hint: Any) -> tuple[Any, ...]:

@@ -6,8 +6,9 @@ to any node of its scope, also backwards; scopes nest; boundary events hang on s
 Rules
 1. A node belongs to one scope (`scope`, the id of its `Scope` node; `""` is the top) and its flows stay in it.
 2. Several flows into a node are an exclusive merge. Only a `Join` waits for all of them.
-3. Boundary events are fields of the node they hang on: `timeout_ms`, `within_ms` and `late`, `catch`, `compensation`.
-   The flow of a boundary event goes on in the scope that the node belongs to.
+3. Boundary events are fields of the node they hang on: `timeout_ms`, `within_ms` and `late`, `catch`, `compensation`,
+   and those that interrupt nothing, `every` and `whenever`. The flow of a boundary event goes on in the scope that
+   the node belongs to.
 4. A graph is data: it is stored as JSON, so that sagas can be shown and verified without the author's code.
    Its hash leaves `doc` out; the author's functions are found by the id of the node.
 
@@ -25,20 +26,30 @@ import msgspec
 __all__ = [
     "Again",
     "Answer",
+    "Call",
     "Choice",
+    "Compensate",
+    "Each",
     "End",
+    "Every",
     "Fork",
     "Graph",
     "Join",
     "Node",
+    "Publish",
+    "Race",
     "Refuse",
+    "Repeat",
     "RetryPolicy",
     "Scope",
+    "Scoped",
     "Sleep",
     "Start",
     "Step",
+    "Task",
     "Terminate",
     "Wait",
+    "flows",
 ]
 
 
@@ -57,6 +68,15 @@ class RetryPolicy(msgspec.Struct, frozen=True):
         exponent = min(attempt - 1, 64)
         pause = min(self.first_ms * self.factor**exponent, self.max_ms)
         return max(0, round(pause * (1 + self.jitter * spread)))
+
+
+class Every(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A timer that interrupts nothing (non-interrupting boundary timer): after each `interval_ms` in which its node is
+    still open, at most `at_most` times, a token goes to `start`, beside the one that waits."""
+
+    interval_ms: int
+    start: str
+    at_most: int | None = None
 
 
 class _Node(msgspec.Struct, frozen=True, tag_field="kind", kw_only=True, omit_defaults=True):
@@ -97,6 +117,16 @@ class Step(_Node, frozen=True, tag="step"):
     """Type name of the command that the compensation sends."""
 
 
+class Call(Step, frozen=True, tag="call"):
+    """Runs another saga (call activity): `command` is the type name of its input, its answer the value.
+
+    A compensation of the name of the node itself means that the called saga is undone."""
+
+    saga: str = ""
+    """Its name; with its version it is pinned."""
+    version: int = 1
+
+
 class Wait(_Node, frozen=True, tag="wait"):
     """Waits for an event with a key (message catch event)."""
 
@@ -106,6 +136,38 @@ class Wait(_Node, frozen=True, tag="wait"):
     within_ms: int | None = None
     late: str | None = None
     """Where the flow goes when the time is up; None: refused with code `timeout`."""
+    every: Every | None = None
+
+
+class Task(_Node, frozen=True, tag="task"):
+    """Waits for a person's decision (user task)."""
+
+    next: str
+    answer: str | None
+    """Type name of the decision; None when it is only that it was done."""
+    subject: str | None = None
+    """Type name of what the person is shown."""
+    within_ms: int | None = None
+    late: str | None = None
+    """Where the flow goes when the time is up; None: refused with code `timeout`."""
+    every: Every | None = None
+
+
+class Race(_Node, frozen=True, tag="race"):
+    """Waits for the first of several things (event-based gateway): `ways` are the ids of its waits, tasks and sleeps,
+    whose flows are the ways on. After `after_ms` the flow goes to `late` instead."""
+
+    ways: tuple[str, ...]
+    after_ms: int | None = None
+    late: str | None = None
+
+
+class Publish(_Node, frozen=True, tag="publish"):
+    """Tells an event to whom it may concern (message throw event)."""
+
+    next: str
+    event: str
+    """Type name of the event."""
 
 
 class Sleep(_Node, frozen=True, tag="sleep"):
@@ -153,6 +215,41 @@ class Scope(_Node, frozen=True, tag="scope"):
     compensation: str | None = None
     """Name of the leaf that undoes the completed scope as a whole, instead of what was done in it."""
     undo_command: str | None = None
+    every: Every | None = None
+    whenever: tuple[str, ...] = ()
+    """Ids of waits (of the scope this one belongs to) for events that interrupt nothing (non-interrupting boundary
+    events): as long as this is open, each such event puts a token on the flow of its wait."""
+
+
+class Repeat(_Node, frozen=True, tag="repeat"):
+    """Goes round until a condition holds, at most so often (loop activity). Each round is a scope of its own."""
+
+    next: str
+    start: str
+    """Id of the `Start` node in it."""
+    until: str
+    """Name of the condition that is asked after each round."""
+    at_most: int
+
+
+class Each(_Node, frozen=True, tag="each"):
+    """Goes through its block once for each item (multi-instance activity), `concurrency` items at once; 1: one after
+    the other. Each item is a scope of its own; together they are one."""
+
+    next: str
+    start: str
+    """Id of the `Start` node in it."""
+    items: str
+    """Name of the leaf that says which items."""
+    concurrency: int = 1
+
+
+class Compensate(_Node, frozen=True, tag="compensate"):
+    """Undoes what was done so far in its scope, then goes on (compensation throw event)."""
+
+    next: str
+    target: str | None = None
+    """Id of the leaf or block that is undone; None: everything."""
 
 
 class Again(_Node, frozen=True, tag="again"):
@@ -170,8 +267,30 @@ class Refuse(_Node, frozen=True, tag="refuse"):
     code: str
 
 
+Scoped: TypeAlias = Scope | Repeat | Each
+"""What other nodes may belong to."""
+
 Node: TypeAlias = (
-    Start | End | Terminate | Step | Wait | Sleep | Answer | Choice | Fork | Join | Scope | Again | Refuse
+    Start
+    | End
+    | Terminate
+    | Step
+    | Call
+    | Wait
+    | Task
+    | Sleep
+    | Publish
+    | Answer
+    | Choice
+    | Race
+    | Fork
+    | Join
+    | Scope
+    | Repeat
+    | Each
+    | Compensate
+    | Again
+    | Refuse
 )
 
 
@@ -189,17 +308,19 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Type name → fingerprint, for the input, commands, answers and events the graph uses."""
     answer: str | None = None
     """Type name of the saga's answer, None when it has no `@answer`."""
+    deadline_ms: int | None = None
+    """How long the saga as a whole may take, from the beginning of its flow."""
     doc: str = ""
 
-    def scope(self, node_id: str) -> Scope:
-        """Return the scope node of this id. KeyError for an unknown one, TypeError for a node of another kind."""
+    def scope(self, node_id: str) -> Scoped:
+        """Return the scope, repeat or each of this id. KeyError for an unknown one, TypeError for another kind."""
         node = self.nodes[node_id]
-        if not isinstance(node, Scope):
+        if not isinstance(node, Scope | Repeat | Each):
             raise TypeError(f"{node_id} is no scope")
         return node
 
-    def enclosing(self, node: Node) -> Iterator[Scope]:
-        """Yield the scopes around `node`, the innermost first; the top is not among them."""
+    def enclosing(self, node: Node) -> Iterator[Scoped]:
+        """Yield what `node` belongs to, the innermost first; the top is not among them."""
         while node.scope:
             node = self.scope(node.scope)
             yield node
@@ -227,16 +348,23 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 def flows(node: Node) -> Mapping[str, str]:
     """Return the flows out of `node`, as label → target id; boundary flows have the label of their event."""
     match node:
-        case Start() | Step() | Sleep() | Answer() | Join():
+        case Start() | Step() | Sleep() | Answer() | Join() | Publish() | Compensate() | Repeat() | Each():
             return {"": node.next}
-        case Wait():
-            return {"": node.next} | ({"late": node.late} if node.late else {})
+        case Wait() | Task():
+            late = {"late": node.late} if node.late else {}
+            return {"": node.next} | late | ({"every": node.every.start} if node.every else {})
+        case Race():
+            late = {"late": node.late} if node.late else {}
+            return {str(number): way for number, way in enumerate(node.ways, 1)} | late
         case Choice():
             return {**dict(node.cases), "otherwise": node.otherwise}
         case Fork():
             return {str(number): target for number, target in enumerate(node.next, 1)}
         case Scope():
-            return {"": node.next, **node.catch}
+            beside = {f"whenever {number}": wait for number, wait in enumerate(node.whenever, 1)}
+            return (
+                {"": node.next, **node.catch} | beside | ({"every": node.every.start} if node.every else {})
+            )
         case Again():
             return {"again": node.target}
         case End() | Terminate() | Refuse():

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import msgspec
@@ -20,7 +21,10 @@ from saga.flow.hints import shown
 from saga.messages import Command, Event
 from saga.participants import Context
 
-__all__ = ["Header", "header_problems"]
+__all__ = ["LONGEST", "Header", "header_problems"]
+
+LONGEST = timedelta(days=36_525)
+"""A hundred years: more is a mistake, and the sum with a date would overflow."""
 
 _NAME = re.compile(r"[A-Za-z_][\w.\-]*")
 
@@ -35,6 +39,7 @@ class Header:
     """What stands in `Saga[...]`: a type, a TypeVar, or None."""
     context: object
     started_by_event: object
+    deadline: object = None
 
 
 def header_problems(header: Header) -> list[Problem]:
@@ -66,6 +71,9 @@ def header_problems(header: Header) -> list[Problem]:
         problem("started_by_event", f"is {header.started_by_event!r}", "write True or False")
     elif header.started_by_event and not _is(given, Event):
         problem("started_by_event", "is True, but the input is no Event", "derive the input from Event")
+    deadline = header.deadline
+    if deadline is not None and not (isinstance(deadline, timedelta) and timedelta() < deadline <= LONGEST):
+        problem("deadline", f"is {deadline!r}", "write a positive timedelta, of a hundred years at most")
     return problems
 
 

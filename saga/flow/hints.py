@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType, NoneType
 from typing import Any, Final, TypeVar, get_args, get_origin
 
-__all__ = ["MISSING", "names_around", "return_type", "shown", "type_argument"]
+__all__ = ["MISSING", "annotation_of", "names_around", "return_type", "shown", "type_argument"]
 
 MISSING: Final = object()
 """Stands for an annotation that is not there."""
@@ -29,10 +29,15 @@ def return_type(function: Callable[..., object], names: Mapping[str, object]) ->
     `names` are looked at before the globals of the function. Raises what evaluating the annotation raises,
     most often NameError.
     """
+    return annotation_of(function, "return", names)
+
+
+def annotation_of(function: Callable[..., object], name: str, names: Mapping[str, object]) -> Any:
+    """Return the type of the argument `name` of `function` (`return`: see `return_type`), or MISSING."""
     annotations = getattr(function, "__annotations__", {})
-    if "return" not in annotations:
+    if name not in annotations:
         return MISSING
-    only = _Annotated(annotations["return"])
+    only = _Annotated(annotations[name])
     namespace = getattr(function, "__globals__", {})
     return typing.get_type_hints(only, globalns=namespace, localns=dict(names))["return"]
 

@@ -2,12 +2,13 @@
 
 Rules
 1. A pivot is not undone: it has no compensation, and stands in no scope that is undone as a whole (one with a
-   compensation, a catch or a timeout), nor in a parallel, whose other branches might fail after it.
-2. A saga passes one pivot, once: none leads to another one, or back to itself.
-3. Behind a pivot a refusal of the flow's own making (a `refuse`, a wait that is late, a scope out of time)
+   compensation, a catch or a timeout), nor in a parallel, an `each` or beside a wait or scope, where others might fail
+   after it, nor in a saga with a deadline. A call of a saga that has a pivot is one.
+2. A saga passes one pivot, once: none leads to another one, or back to itself, so it stands in no `repeat`.
+3. Behind a pivot a refusal of the flow's own making (a `refuse`, a wait or task that is late, a scope out of time)
    must be caught, by a scope behind the pivot. Refusals of participants cannot be foreseen; they park it.
 4. Behind a pivot a compensation runs only inside a scope that catches, or that is ended while a branch is
-   open; elsewhere it is a mistake. One that is also reached on a way around the pivot is none.
+   open, or for a `compensate`; elsewhere it is a mistake. One that is also reached on a way around the pivot is none.
 
 All of it is reachability in the graph, so it holds for every language that compiles to one. A scope is left
 through its end nodes, and through its catches from anywhere in it.
@@ -18,7 +19,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from saga.errors import Problem
-from saga.flow.graph import End, Fork, Graph, Join, Node, Refuse, Scope, Step, Terminate, Wait, flows
+from saga.flow.graph import (
+    Compensate,
+    Each,
+    End,
+    Fork,
+    Graph,
+    Join,
+    Node,
+    Refuse,
+    Repeat,
+    Scope,
+    Scoped,
+    Step,
+    Task,
+    Terminate,
+    Wait,
+    flows,
+)
 from saga.flow.reach import reach
 
 __all__ = ["pivot_problems"]
@@ -29,8 +47,18 @@ def pivot_problems(graph: Graph) -> list[Problem]:
     pivots = [node for node in graph.nodes.values() if isinstance(node, Step) and node.pivot]
     if not pivots:
         return []
-    in_parallel = _inside_parallels(graph)
+    in_parallel, beside = _inside_parallels(graph), _beside(graph)
     problems = [problem for pivot in pivots for problem in _place_problems(graph, pivot, in_parallel)]
+    problems += [
+        Problem(pivot.id, "is a pivot in what happens beside something else", "move it into the flow itself")
+        for pivot in pivots
+        if pivot.id in beside
+    ]
+    if graph.deadline_ms is not None:
+        what = f"is passed when {pivots[0].id} is done, a pivot, behind which there is no way back"
+        problems.append(
+            Problem("deadline", what, "put scope(..., timeout=...) around what comes before the pivot")
+        )
     behind: dict[str, Step] = {}
     for pivot in pivots:
         for id in reach(_successors(graph, pivot.id), lambda id: _successors(graph, id)):
@@ -57,6 +85,11 @@ def _place_problems(graph: Graph, pivot: Step, in_parallel: set[str]) -> Iterato
             "move it before or behind the parallel",
         )
     for scope in around:
+        if isinstance(scope, Each):
+            what = f"is a pivot in {scope.id}, whose other items may fail after it"
+            yield Problem(pivot.id, what, f"move it before or behind {scope.id}")
+        if not isinstance(scope, Scope):
+            continue
         parts = [
             word
             for word, given in (
@@ -94,7 +127,9 @@ def _problems_behind(graph: Graph, node: Node, pivot: Step, also_around: bool) -
                 f"refuses with code {node.code!r} {place}, and nothing catches it",
                 f"put it in a scope with catch={{{node.code!r}: ...}}, or before the pivot",
             )
-        case Wait() if node.within_ms is not None and node.late is None and not _caught(scopes, "timeout"):
+        case Wait() | Task() if (
+            node.within_ms is not None and node.late is None and not _caught(scopes, "timeout")
+        ):
             yield Problem(
                 node.id,
                 f"may be late {place}, and nothing catches it",
@@ -118,12 +153,14 @@ def _problems_behind(graph: Graph, node: Node, pivot: Step, also_around: bool) -
         )
 
 
-def _caught(scopes: Iterable[Scope], code: str) -> bool:
-    return any(code in scope.catch for scope in scopes)
+def _caught(scopes: Iterable[Scoped], code: str) -> bool:
+    return any(isinstance(scope, Scope) and code in scope.catch for scope in scopes)
 
 
-def _may_be_undone(graph: Graph, node: Node, scopes: list[Scope]) -> bool:
-    if any(scope.catch for scope in scopes):
+def _may_be_undone(graph: Graph, node: Node, scopes: list[Scoped]) -> bool:
+    if any(isinstance(scope, Scope) and scope.catch for scope in scopes):
+        return True
+    if any(isinstance(other, Compensate) for other in graph.nodes.values()):
         return True
     levels = {node.scope, *(scope.scope for scope in scopes)}
     return any(isinstance(other, Terminate) and other.scope in levels for other in graph.nodes.values())
@@ -136,10 +173,34 @@ def _successors(graph: Graph, id: str) -> list[str]:
     """Return where a token may be after the node, across scopes."""
     node = graph.nodes[id]
     if isinstance(node, Scope):
-        return [node.start, *node.catch.values()]
+        beside = [*node.whenever, *([node.every.start] if node.every else [])]
+        return [node.start, *node.catch.values(), *beside]
+    if isinstance(node, Repeat):
+        return [node.start]
+    if isinstance(node, Each):
+        return [node.start, node.next]  # there may be no items
     if isinstance(node, End | Terminate):
-        return [graph.scope(node.scope).next] if node.scope else []
+        if not node.scope or _ends_beside(node):
+            return []
+        around = graph.scope(node.scope)
+        return [around.next, around.start] if isinstance(around, Repeat) else [around.next]
     return list(flows(node).values())
+
+
+def _ends_beside(node: Node) -> bool:
+    """Return whether it is the end of what happens beside something, which is not the end of its scope."""
+    return isinstance(node, End) and node.id.endswith(("-every-end", "-whenever-end"))
+
+
+def _beside(graph: Graph) -> set[str]:
+    """Return the nodes of what happens beside waits, tasks and scopes, with what is in scopes there."""
+    entries: list[str] = []
+    for node in graph.nodes.values():
+        if isinstance(node, Wait | Task | Scope) and node.every is not None:
+            entries.append(node.every.start)
+        if isinstance(node, Scope):
+            entries += node.whenever
+    return reach(entries, lambda id: _successors(graph, id))
 
 
 def _before_pivots(graph: Graph, pivots: list[Step]) -> set[str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 
 from saga.flow.definition import Definition, define
@@ -37,7 +37,8 @@ class Saga(Block, Generic[I]):
     - `name`: what it is called in journals and diagrams (default: the name of the class);
     - `version`: from 1; running instances keep the version they were started with;
     - `context`: it answers the command that is its input, as a part of this context;
-    - `started_by_event`: an event of its input's type starts one.
+    - `started_by_event`: an event of its input's type starts one;
+    - `deadline`: how long one may take, from the beginning of its flow; then what was done is undone (code `timeout`).
 
     Class attribute `flow`: a leaf, a block, or a tuple of them in their order.
     Raises DefinitionError, with all problems, when the class is made.
@@ -66,6 +67,7 @@ class Saga(Block, Generic[I]):
         version: int = 1,
         context: type[Context] | None = None,
         started_by_event: bool = False,
+        deadline: timedelta | None = None,
     ) -> None:
         super().__init_subclass__()
         header = Header(
@@ -74,6 +76,7 @@ class Saga(Block, Generic[I]):
             input=type_argument(cls, Saga),
             context=context,
             started_by_event=started_by_event,
+            deadline=deadline,
         )
         # The class may stand in a function (a test), whose names its annotations use: see `hints`, rule 3.
         definition = define(cls, header, names_around(cls, sys._getframe(1)))

@@ -2,22 +2,26 @@
 
 Rules
 1. A flow is made of the leaves of its own saga, each of which stands in it once, and of blocks, in tuples.
-2. A choice asks conditions of its own saga, each once; a parallel has two branches or more.
-3. `again` stands in a catch block of the scope it goes back to, not in an inner scope or parallel there.
-4. Nothing stands behind a block that the flow never leaves: a `refuse`, `end` or `again`, a choice or scope
+2. A choice asks conditions of its own saga, each once, and so does a repeat; a parallel has two branches or more,
+   a race two ways on or more, each of which begins with a wait, task or sleep that has no time limit of its own.
+3. `again` stands in a catch block of the scope it goes back to, not in an inner scope, parallel or reminder there.
+4. `compensate` names a leaf or block that stands before it, in the same scope or in a part of it.
+5. Nothing stands behind a block that the flow never leaves: a `refuse`, `end` or `again`, a choice or scope
    of which every way ends so, a parallel of which one branch does (the others would wait for it).
+
+What leaves in an `each` take as arguments is looked at in `item_rules`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import FunctionType
 from typing import Any
 
 from saga.errors import Problem
 from saga.flow import blocks
-from saga.flow.blocks import Again, Choice, End, Parallel, Refuse, Scope
-from saga.flow.elements import Compensation, Condition, Element, Method, Step
+from saga.flow.blocks import Again, Choice, Compensate, Each, End, Parallel, Race, Refuse, Repeat, Scope
+from saga.flow.elements import Compensation, Condition, Element, Items, Method, Sleep, Step, Task, Wait
 from saga.flow.parts import Foreign, Part, name_of
 
 __all__ = ["structure_problems"]
@@ -31,6 +35,7 @@ def structure_problems(saga: type, root: Part, leaves: Mapping[str, Element[Any,
     if not any(part.id for part in root.walk()):
         walk.problem("flow", "is empty", "write the leaves of the saga in it, in their order")
     walk.visit(root, None, OUTSIDE)
+    walk.targets(root)
     for name, leaf in leaves.items():
         if leaf not in walk.seen and name not in walk.lost:
             walk.problem(name, "does not stand in the flow", "put it in, or take the method out")
@@ -52,6 +57,18 @@ class _Walk:
         match part.block:
             case tuple():
                 self.sequence(part)
+            case Wait() | Task():
+                self.leaf(part.block)
+                for inner in part.parts:
+                    beside = inner.role == "every"
+                    why = f"in what happens beside {part.id}"
+                    self.visit(inner, None if beside else loop, why if beside else why_not)
+                return
+            case Items() if part.role != "items":
+                self.problem(
+                    part.id, "lists items, and is no part of a sequence", f"write each({part.id}, block)"
+                )
+                self.leaf(part.block)
             case Element():
                 self.leaf(part.block)
             case Choice():
@@ -61,10 +78,17 @@ class _Walk:
                 loop, why_not = None, f"in {part.id}, whose other branches are still under way"
             case Scope():
                 self.scope(part, part.block)
-                for catching in part.parts[1:]:
-                    self.visit(catching, part.id, "")
-                self.visit(part.parts[0], None, OUTSIDE if loop is None else f"in {part.id}, an inner scope")
+                for inner in part.parts:
+                    if inner.role == "catch":
+                        self.visit(inner, part.id, "")
+                    else:
+                        self.visit(inner, None, OUTSIDE if loop is None else f"in {part.id}, an inner scope")
                 return
+            case Race():
+                self.race(part, part.block)
+            case Repeat() | Each():
+                self.activity(part, part.block)
+                loop, why_not = None, OUTSIDE if loop is None else f"in {part.id}, an inner scope"
             case Again() if loop is None:
                 remedy = "write it in a catch block of the scope it is to go back to"
                 self.problem(part.id, f"stands {why_not}", remedy)
@@ -79,9 +103,7 @@ class _Walk:
 
     def leaf(self, leaf: Element[Any, Any]) -> None:
         if leaf in self.seen:
-            remedy = (
-                "write a second method for the second place; to repeat, use scope(..., catch=...) and again()"
-            )
+            remedy = "write a second method for the second place; to go round, use repeat(...)"
             self.problem(leaf.name, "stands in the flow twice", remedy)
         elif self.is_own(leaf):
             self.seen.add(leaf)
@@ -139,7 +161,66 @@ class _Walk:
             what = f"has {count or 'no'} branch{'' if count == 1 else 'es'}"
             self.problem(part.id, what, "write two or more; a sequence needs no parallel")
 
+    def race(self, part: Part, race: Race) -> None:
+        remedy = "write each way as a pair: (wait, block)"
+        count = len(part.parts)
+        if count < 2:
+            what = f"has {count or 'no'} way{'' if count == 1 else 's'} on"
+            self.problem(part.id, what, "write two or more, or after=(duration, block)")
+        for number, way in enumerate(race.ways, 1):
+            self.runner(part.id, f"way {number}", way, (Wait, Task, Sleep), remedy)
+
+    def runner(self, id: str, name: str, way: object, kinds: tuple[type, ...], remedy: str) -> None:
+        """Look at a pair of a leaf that waits and a block."""
+        if not (isinstance(way, tuple) and len(way) == 2):
+            self.problem(id, f"{name} is no pair", f"{remedy}; a sequence in it is a tuple of its own")
+            return
+        leaf = way[0]
+        if not isinstance(leaf, kinds):
+            words = " or ".join(kind.__name__.lower() for kind in kinds)
+            self.problem(id, f"{name} begins with {name_of(leaf)}, which is no {words}", remedy)
+        elif isinstance(leaf, Wait | Task):
+            for option in ("within", "otherwise", "every"):
+                if getattr(leaf, option) is not None:
+                    what = f"has {option}=..., but how long it waits is up to {id}"
+                    self.problem(leaf.name, what, "take it out; a race has after=(duration, block)")
+
+    def activity(self, part: Part, block: Repeat | Each) -> None:
+        if isinstance(block, Repeat):
+            self.asked(part.id, "its until", block.until, "write until=a method with @condition")
+        else:
+            leaf: object = block.items
+            if not isinstance(leaf, Items):
+                what = f"begins with {name_of(leaf)}, which lists no items"
+                self.problem(part.id, what, "write each(leaf, block), where the leaf is a method with @items")
+        if not any(inner.id for body in part.inner("body") for inner in body.walk()):
+            self.problem(part.id, "has nothing in it", "write what is to be done")
+
+    def asked(self, id: str, what: str, asks: object, remedy: str) -> bool:
+        """Return whether `asks` is a condition of this saga, and report it if not."""
+        if isinstance(asks, Condition):
+            return self.is_own(asks)
+        self.problem(id, f"{what} is {name_of(asks)}, which is not a condition", remedy)
+        return False
+
+    def targets(self, root: Part) -> None:
+        """Look at what `compensate` names: it stands before it, in the same scope or in a part of it."""
+        for part, before in _scopes(root):
+            block = part.block
+            if not isinstance(block, Compensate) or block.target is None:
+                continue
+            target: object = block.target
+            if not any(inner.block is target for each in before for inner in each.walk()):
+                what = f"names {name_of(target)}, which does not stand before it in the same scope"
+                remedy = (
+                    "name a leaf or block that was done before, or move it; compensate() undoes everything"
+                )
+                self.problem(part.id, what, remedy)
+
     def scope(self, part: Part, scope: Scope) -> None:
+        for number, way in enumerate(scope.whenever, 1):
+            remedy = "write whenever=(wait, block)"
+            self.runner(part.id, f"whenever {number}", way, (Wait,), remedy)
         undo: object = scope.compensation
         if undo is None:
             return
@@ -185,9 +266,28 @@ def _foreign(thing: object) -> tuple[str, str]:
             return "is neither a leaf nor a block", "a flow is made of the leaves of its saga and of blocks"
 
 
+def _scopes(root: Part) -> Iterator[tuple[Part, list[Part]]]:
+    """Yield every part, with those that stand before it (or around it) in its innermost scope."""
+    waiting: list[tuple[Part, list[Part]]] = [(root, [])]
+    while waiting:
+        part, before = waiting.pop()
+        yield part, before
+        fresh = isinstance(part.block, Scope | Repeat | Each)
+        seen: list[Part] = [] if fresh else list(before)
+        for inner in part.parts:
+            is_outside = inner.role in ("catch", "every", "whenever")
+            waiting.append((inner, [*before] if is_outside else [*seen]))
+            if isinstance(part.block, tuple):
+                seen.append(inner)
+
+
 # --- where the flow goes on -----------------------------------------------------------------------
 
 ON, ENDS = "on", "ends the scope"
+
+
+def _is_body(part: Part) -> bool:
+    return part.role == "body"
 
 
 def _stop(part: Part) -> str:
@@ -213,9 +313,21 @@ def _ways(part: Part) -> set[str]:
             return anywhere if all(ON in ways for ways in inner) else anywhere - {ON}
         case Choice():
             return anywhere
-        case Scope():
-            completes = {ON} if inner[0] else set()
-            return completes.union(*inner[1:])
+        case Scope() | Repeat():
+            completes = (
+                {ON}
+                if any(ways for each, ways in zip(part.parts, inner, strict=True) if _is_body(each))
+                else set()
+            )
+            catching = [ways for each, ways in zip(part.parts, inner, strict=True) if each.role == "catch"]
+            return completes.union(*catching)
+        case Each():
+            return {ON}
+        case Race():
+            return anywhere
+        case Wait() | Task():
+            late = [ways for each, ways in zip(part.parts, inner, strict=True) if each.role == "late"]
+            return {ON}.union(*late)
         case End():
             return {ENDS}
         case Again() | Refuse():

@@ -2,9 +2,10 @@
 
     records     what has happened: the journal
     state       where a saga is
-    evolve      record -> state, live and in replay
+    evolve      record -> state, live and in replay; `nesting` and `visiting` are parts of it
     stimuli     what may happen to it
-    decide      stimulus -> records: the rules, in `advancing`, `failing`, `undoing` and `acting`
+    decide      stimulus -> records: the rules, in `hearing` (participants), `timing` (events and timers), `advancing`,
+                `failing`, `undoing` and `acting` (persons)
     pending     state -> what must be outside
 
 No clock, no thread, no file, no randomness, no author's code: times and the guarded calls of the author's

@@ -15,7 +15,7 @@ from saga.machine import stimuli as s
 from saga.machine.state import TOP, Direction, Phase, State, Visit
 from saga.machine.turn import NotPossible, Turn
 
-__all__ = ["act", "parked_visit"]
+__all__ = ["act", "open_task", "parked_visit"]
 
 _BLOCKED = frozenset({"no-handler", "down", "poison"})
 """Incidents after which the command, or the inquiry about it, is sent again as it was."""
@@ -44,15 +44,24 @@ def act(turn: Turn, action: s.Stimulus) -> None:
 
 def parked_visit(state: State, path: str) -> Visit:
     """Return the parked visit of this path or element, or the only one there is when `path` is empty."""
-    parked = [visit for visit in state.visits.values() if visit.phase is Phase.PARKED]
-    if not parked:
-        raise NotPossible(f"nothing in it is parked, it is {state.status.value}")
-    chosen = [visit for visit in parked if not path or path in (visit.path, visit.element)]
+    return _only(state, path, Phase.PARKED, "parked")
+
+
+def open_task(state: State, path: str) -> Visit:
+    """Return the open task of this path or element, or the only one there is when `path` is empty."""
+    return _only(state, path, Phase.TASK, "an open task")
+
+
+def _only(state: State, path: str, phase: Phase, what: str) -> Visit:
+    found = [visit for visit in state.visits.values() if visit.phase is phase]
+    if not found:
+        raise NotPossible(f"nothing in it is {what}, it is {state.status.value}")
+    chosen = [visit for visit in found if not path or path in (visit.path, visit.element)]
     if len(chosen) == 1:
         return chosen[0]
-    there = ", ".join(visit.path for visit in parked)
+    there = ", ".join(visit.path for visit in found[:10]) + (", ..." if len(found) > 10 else "")
     raise NotPossible(
-        f"{path!r} is not parked; parked: {there}" if not chosen else f"say which one of {there} is meant"
+        f"{path!r} is not {what}; there is: {there}" if not chosen else f"say which one of {there} is meant"
     )
 
 
@@ -79,8 +88,8 @@ def _retry(turn: Turn, action: s.Retry) -> None:
         turn.record(r.AttemptBegun(visit.path, visit.attempt + 1, anew=True))
     else:
         turn.record(r.Unparked(visit.path, anew=True))
-        if visit.undoes is not None:
-            turn.touch(visit.scope)
+        if visit.undoes is not None or visit.element == turn.state.scopes[visit.scope].element:
+            turn.touch(visit.scope)  # the latter: a round whose condition could not be asked
         else:  # at an `again` that is used up, trying again is going round once more
             turn.arrive(visit.scope, node.target if isinstance(node, g.Again) else visit.element)
 
@@ -118,10 +127,16 @@ def _mark_done(turn: Turn, action: s.MarkDone) -> None:
     turn.arrive(visit.scope, node.next)
 
 
+def _element(turn: Turn, visit: Visit) -> str:
+    return turn.state.scopes[visit.scope].element
+
+
 def _after(turn: Turn, visit: Visit) -> str:
     node = turn.graph.nodes[visit.element]
     match node:
-        case g.Step() | g.Wait() | g.Sleep() | g.Answer():
+        case g.Step() | g.Wait() | g.Task() | g.Sleep() | g.Publish() | g.Answer() | g.Compensate():
+            return node.next
+        case g.Repeat() | g.Each() | g.Scope() if node.scope == _element(turn, visit):
             return node.next
         case g.Choice():
             return node.otherwise

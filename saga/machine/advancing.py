@@ -6,13 +6,16 @@ A leaf whose function cannot be used is parked where it stands, and disturbs nob
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from msgspec import Raw
 
 from saga.flow import graph as g
 from saga.machine import records as r
 from saga.machine.failing import terminate, throw
-from saga.machine.state import TOP, Direction
-from saga.machine.turn import Stuck, Turn
+from saga.machine.state import TOP, Direction, ScopeInstance
+from saga.machine.turn import MOST_MOVES, Stuck, Turn
 
 __all__ = ["arrive", "complete"]
 
@@ -38,10 +41,21 @@ def complete(turn: Turn, scope: str) -> None:
         turn.record(r.Ended("COMPLETED"))
         return
     instance = turn.state.scopes[scope]
+    parent = instance.parent
+    assert parent is not None
     node = turn.graph.scope(instance.element)
-    assert instance.parent is not None
-    turn.record(r.ScopeLeft(scope, node.compensation))
-    turn.arrive(instance.parent, node.next)
+    match node:
+        case g.Scope():
+            turn.record(r.ScopeLeft(scope, node.compensation))
+            turn.arrive(parent, node.next)
+        case g.Repeat():
+            _after_round(turn, instance, parent, node)
+        case g.Each() if instance.item is not None:
+            turn.record(r.ScopeLeft(scope))
+            _begin_items(turn, parent, node)
+        case g.Each():
+            turn.record(r.ScopeLeft(scope))
+            turn.arrive(parent, node.next)
 
 
 def _start(turn: Turn, scope: str, node: g.Start) -> None:
@@ -57,7 +71,7 @@ def _terminate(turn: Turn, scope: str, node: g.Terminate) -> None:
 
 
 def _step(turn: Turn, scope: str, node: g.Step) -> None:
-    sent = turn.evaluate.command(node.id)
+    sent = turn.evaluate.command(node.id, turn.item(scope))
     due = None if node.timeout_ms is None else turn.now + node.timeout_ms
     turn.record(
         r.CommandSent(
@@ -67,25 +81,73 @@ def _step(turn: Turn, scope: str, node: g.Step) -> None:
 
 
 def _wait(turn: Turn, scope: str, node: g.Wait) -> None:
-    key = turn.evaluate.key(node.id)
-    due = None if node.within_ms is None else turn.now + node.within_ms
-    turn.record(r.WaitBegun(turn.path(scope, node.id), node.id, scope, node.event, key, due))
+    _open_wait(turn, scope, node, turn.evaluate.key(node.id, turn.item(scope)))
+
+
+def _open_wait(turn: Turn, scope: str, node: g.Wait, key: str, *, race: str = "", host: str = "") -> None:
+    path, due, remind = turn.path(scope, node.id), _in(turn, node.within_ms), _first(turn, node.every)
+    turn.record(r.WaitBegun(path, node.id, scope, node.event, key, due, remind, race, host))
+
+
+def _in(turn: Turn, duration_ms: int | None) -> int | None:
+    return None if duration_ms is None else turn.now + duration_ms
+
+
+def _first(turn: Turn, every: g.Every | None) -> int | None:
+    return None if every is None else turn.now + every.interval_ms
+
+
+def _task(turn: Turn, scope: str, node: g.Task) -> None:
+    _open_task(turn, scope, node, turn.evaluate.subject(node.id, turn.item(scope)))
+
+
+def _open_task(turn: Turn, scope: str, node: g.Task, subject: Raw, *, race: str = "") -> None:
+    path, due, remind = turn.path(scope, node.id), _in(turn, node.within_ms), _first(turn, node.every)
+    type = node.answer or "null"
+    turn.record(r.TaskOpened(path, node.id, scope, type, subject, due, remind, race))
 
 
 def _sleep(turn: Turn, scope: str, node: g.Sleep) -> None:
-    wake_at = turn.evaluate.wake_at(node.id, turn.now)
+    wake_at = turn.evaluate.wake_at(node.id, turn.item(scope), turn.now)
     turn.record(r.SleepBegun(turn.path(scope, node.id), node.id, scope, wake_at))
 
 
+def _race(turn: Turn, scope: str, node: g.Race) -> None:
+    """All functions are called before anything is recorded, so that one that raises parks the race as a whole."""
+    path = turn.path(scope, node.id)
+    begin: list[Callable[[], None]] = []
+    for way in node.ways:
+        match turn.graph.nodes[way]:
+            case g.Wait() as wait:
+                key = turn.evaluate.key(wait.id, turn.item(scope))
+                begin.append(partial(_open_wait, turn, scope, wait, key, race=path))
+            case g.Task() as task:
+                subject = turn.evaluate.subject(task.id, turn.item(scope))
+                begin.append(partial(_open_task, turn, scope, task, subject, race=path))
+            case sleep:
+                due = turn.evaluate.wake_at(sleep.id, turn.item(scope), turn.now)
+                slept = r.SleepBegun(turn.path(scope, sleep.id), sleep.id, scope, due, path)
+                begin.append(partial(turn.record, slept))
+    turn.record(r.RaceBegun(path, node.id, scope, _in(turn, node.after_ms)))
+    for each in begin:
+        each()
+
+
+def _publish(turn: Turn, scope: str, node: g.Publish) -> None:
+    type, key, event = turn.evaluate.event(node.id, turn.item(scope))
+    turn.record(r.EventPublished(turn.path(scope, node.id), node.id, scope, type, event, key))
+    turn.arrive(scope, node.next)
+
+
 def _answer(turn: Turn, scope: str, node: g.Answer) -> None:
-    answer = turn.evaluate.answer(node.id)
+    answer = turn.evaluate.answer(node.id, turn.item(scope))
     turn.record(r.Answered(turn.path(scope, node.id), node.id, scope, answer))
     turn.arrive(scope, node.next)
 
 
 def _choice(turn: Turn, scope: str, node: g.Choice) -> None:
     for condition, target in node.cases:
-        if turn.evaluate.condition(condition):
+        if turn.evaluate.condition(condition, turn.item(scope)):
             turn.record(r.Chosen(node.id, scope, condition))
             turn.arrive(scope, target)
             return
@@ -105,10 +167,68 @@ def _join(turn: Turn, scope: str, node: g.Join) -> None:
 
 
 def _scope(turn: Turn, scope: str, node: g.Scope) -> None:
+    beside = [(wait, turn.evaluate.key(wait.id, turn.item(scope))) for wait in _boundary_waits(turn, node)]
     path = turn.path(scope, node.id)
-    due = None if node.timeout_ms is None else turn.now + node.timeout_ms
-    turn.record(r.ScopeEntered(path, node.id, scope, due))
+    turn.record(r.ScopeEntered(path, node.id, scope, _in(turn, node.timeout_ms), _first(turn, node.every)))
+    for wait, key in beside:
+        _open_wait(turn, scope, wait, key, host=path)
     turn.arrive(path, node.start)
+
+
+def _boundary_waits(turn: Turn, node: g.Scope) -> list[g.Wait]:
+    waits = (turn.graph.nodes[id] for id in node.whenever)
+    return [wait for wait in waits if isinstance(wait, g.Wait)]
+
+
+def _repeat(turn: Turn, scope: str, node: g.Repeat) -> None:
+    _begin_round(turn, scope, node, 1)
+
+
+def _begin_round(turn: Turn, scope: str, node: g.Repeat, round: int) -> None:
+    path = turn.path(scope, node.id)
+    turn.record(r.ScopeEntered(path, node.id, scope, round=round))
+    turn.arrive(path, node.start)
+
+
+def _after_round(turn: Turn, instance: ScopeInstance, parent: str, node: g.Repeat) -> None:
+    """Ask whether it is enough, while the round is still there to be parked in."""
+    path = instance.path
+    try:
+        enough = instance.round >= node.at_most or turn.evaluate.condition(node.until, turn.item(path))
+    except Stuck as stuck:
+        turn.park_token(path, node.id, stuck.kind, stuck.reason)
+        return
+    turn.record(r.ScopeLeft(path))
+    if enough:
+        turn.arrive(parent, node.next)
+    else:
+        _begin_round(turn, parent, node, instance.round + 1)
+
+
+def _each(turn: Turn, scope: str, node: g.Each) -> None:
+    items = turn.evaluate.items(node.items, turn.item(scope))
+    path = turn.path(scope, node.id)
+    turn.record(r.EachBegun(path, node.id, scope, node.items, items))
+    _begin_items(turn, path, node)
+
+
+def _begin_items(turn: Turn, path: str, node: g.Each) -> None:
+    """Begin as many items as may be under way at once; when none is left and none is open, the `each` is complete."""
+    each = turn.state.scopes[path]
+    items = each.items
+    assert items is not None
+    while items.begun < len(items.values) and each.open < node.concurrency:
+        index = items.begun
+        item = f"{path}/item.{index + 1}"
+        turn.record(r.ItemBegun(item, node.id, path, index))
+        turn.left = MOST_MOVES  # there is an end to the items, however many there are
+        turn.arrive(item, node.start)
+    turn.touch(path)
+
+
+def _compensate(turn: Turn, scope: str, node: g.Compensate) -> None:
+    turn.record(r.CompensationBegun(turn.path(scope, node.id), node.id, scope, node.target or ""))
+    turn.touch(scope)
 
 
 def _again(turn: Turn, scope: str, node: g.Again) -> None:
@@ -133,13 +253,20 @@ _ARRIVE: dict[type, Callable[[Turn, str, Any], None]] = {
     g.End: _end,
     g.Terminate: _terminate,
     g.Step: _step,
+    g.Call: _step,
     g.Wait: _wait,
+    g.Task: _task,
     g.Sleep: _sleep,
     g.Answer: _answer,
+    g.Publish: _publish,
     g.Choice: _choice,
+    g.Race: _race,
     g.Fork: _fork,
     g.Join: _join,
     g.Scope: _scope,
+    g.Repeat: _repeat,
+    g.Each: _each,
+    g.Compensate: _compensate,
     g.Again: _again,
     g.Refuse: _refuse,
 }

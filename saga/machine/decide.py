@@ -16,32 +16,22 @@ undone first.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import Raw
-
-from saga.flow.graph import Graph, RetryPolicy, Step, Wait
+from saga.flow.graph import Graph, Task
 from saga.machine import records as r
 from saga.machine import stimuli as s
-from saga.machine.acting import act
+from saga.machine.acting import act, open_task
 from saga.machine.advancing import arrive, complete
-from saga.machine.failing import fail_visit, forward_only, throw
-from saga.machine.pending import DEADLINE
-from saga.machine.state import TOP, Direction, Failure, Phase, State, Visit
+from saga.machine.failing import cancel, cancel_refusal, goes_forward
+from saga.machine.hearing import blocked, completed, failed, refused, resolved
+from saga.machine.state import TOP, Direction, State, Status
+from saga.machine.timing import came, event_arrived, timer_fired
 from saga.machine.turn import Evaluate, NotPossible, Turn
-from saga.machine.undoing import undo_next, undone
+from saga.machine.undoing import undo_next, undo_some, undone
 
-__all__ = ["UNDO_RETRY", "decide"]
-
-UNDO_RETRY = RetryPolicy(attempts=10, first_ms=100, factor=2.0, max_ms=60_000, jitter=0.1)
-"""Technical failures of a compensation: after 10 attempts a person is needed (DESIGN section 10)."""
-
-MOST_MOVES = 10_000
-"""How often tokens may move in one turn. A flow that never waits would hold up all sagas, and fill the memory."""
-
-UNDECIDED = "whether this pivot step was done is unknown, so a person must decide"
+__all__ = ["decide"]
 
 
 def decide(
@@ -67,12 +57,11 @@ def decide(
 
 def _run(turn: Turn) -> None:
     """Let tokens go on until they all wait, then see what has come to an end; innermost scopes first."""
-    left = MOST_MOVES
     while turn.state.ended is None:
         if turn.tokens:
             scope, node = turn.tokens.pop(0)
-            left -= 1
-            if left < 0 and _goes_forward(turn, scope):
+            turn.left -= 1
+            if turn.left < 0 and goes_forward(turn, scope):
                 turn.park_token(scope, node, "function", "it goes round and round without ever waiting")
             else:
                 arrive(turn, scope, node)
@@ -84,18 +73,17 @@ def _run(turn: Turn) -> None:
             return
 
 
-def _goes_forward(turn: Turn, path: str) -> bool:
-    scope = turn.state.scopes.get(path)
-    return scope is not None and scope.direction is Direction.FORWARD
-
-
 def _depth(path: str) -> int:
     return path.count("/") + 1 if path else 0
 
 
 def _settle(turn: Turn, path: str) -> None:
     scope = turn.state.scopes.get(path)
-    if scope is None or scope.open:
+    if scope is None:
+        return
+    if scope.undoing and scope.direction is Direction.FORWARD:
+        undo_some(turn, scope)
+    if scope.open:
         return
     if scope.direction is Direction.FORWARD:
         complete(turn, path)
@@ -127,6 +115,9 @@ def _begin(turn: Turn, start: s.Start) -> None:
             start.causation,
             start.tags,
             start.event_id,
+            due=None if graph.deadline_ms is None else max(turn.now, start.at) + graph.deadline_ms,
+            parent=start.parent,
+            reply_to=start.reply_to,
         )
     )
     if start.at > turn.now:
@@ -137,9 +128,13 @@ def _begin(turn: Turn, start: s.Start) -> None:
 
 def _after_the_end(turn: Turn, stimulus: s.Stimulus) -> None:
     match stimulus:
-        case s.TimerFired() | s.Cancel():
+        case s.TimerFired() | s.Cancel() | s.GiveUp():
             return
-        case s.Retry() | s.Skip() | s.MarkDone() | s.Suspend() | s.Resume():
+        case s.Reverse():
+            if turn.state.ended is Status.COMPLETED:
+                turn.record(r.Reversed(stimulus.reply_to))
+                turn.touch(TOP)
+        case s.Retry() | s.Skip() | s.MarkDone() | s.Suspend() | s.Resume() | s.Decide() | s.Assign():
             raise NotPossible(f"it is {turn.state.status.value}, nothing changes it any more")
         case s.Start():
             raise AssertionError
@@ -158,7 +153,7 @@ def _while_suspended(turn: Turn, stimulus: s.Stimulus) -> None:
                 taken = s.decode_stimulus(data)
                 (_take if turn.state.ended is None else _after_the_end)(turn, taken)
                 _run(turn)
-        case s.Cancel() | s.Retry() | s.Skip() | s.MarkDone() | s.Suspend():
+        case s.Cancel() | s.Retry() | s.Skip() | s.MarkDone() | s.Suspend() | s.Decide() | s.Assign():
             raise NotPossible("it is suspended; resume it first")
         case s.Start():
             raise AssertionError
@@ -170,204 +165,32 @@ def _take(turn: Turn, stimulus: s.Stimulus) -> None:
     _TAKE[type(stimulus)](turn, stimulus)
 
 
-# --- participants ---------------------------------------------------------------------------------
+# --- persons and callers ----------------------------------------------------------------------------
 
 
-def _awaiting(turn: Turn, path: str, what: str) -> Visit | None:
-    """Return the visit whose command awaits an answer; record that `what` is ignored when there is none."""
-    visit = turn.state.visits.get(path)
-    if visit is None or visit.sent is None:
-        turn.ignore(what, path, "nobody waits for it any more")
-        return None
-    return visit
-
-
-def _completed(turn: Turn, stimulus: s.Completed) -> None:
-    visit = _awaiting(turn, stimulus.path, "answer")
-    if visit is None:
-        return
-    if visit.undoes is not None:
-        turn.record(r.UndoCompleted(visit.path))
-        turn.touch(visit.scope)
-    elif visit.inquired:
-        _found_done(turn, visit, stimulus.answer)
-    else:
-        _step_done(turn, visit, stimulus.answer, "answer")
-
-
-def _step_done(turn: Turn, visit: Visit, answer: Raw, via: str) -> None:
+def _decided(turn: Turn, stimulus: s.Decide) -> None:
+    visit = open_task(turn.state, stimulus.path)
     node = turn.graph.nodes[visit.element]
-    assert isinstance(node, Step)
-    turn.record(r.StepCompleted(visit.path, answer, node.compensation, node.pivot, via))
-    turn.arrive(visit.scope, node.next)
+    assert isinstance(node, Task)
+    turn.record(r.TaskDone(visit.path, stimulus.answer, stimulus.by))
+    came(turn, visit, node.next)
 
 
-def _refused(turn: Turn, stimulus: s.Refused) -> None:
-    visit = _awaiting(turn, stimulus.path, "refusal")
-    if visit is None:
-        return
-    if visit.undoes is not None:
-        turn.park(visit, "undo-refused", f"{stimulus.reason} [{stimulus.code}]")
-    elif visit.inquired:
-        _found_not_done(turn, visit, f"refused: {stimulus.reason} [{stimulus.code}]")
-    else:
-        ending = r.StepRefused(visit.path, stimulus.code, stimulus.reason)
-        fail_visit(turn, visit, ending, stimulus.code, stimulus.reason)
+def _assigned(turn: Turn, stimulus: s.Assign) -> None:
+    visit = open_task(turn.state, stimulus.path)
+    turn.record(r.TaskAssigned(visit.path, stimulus.to, stimulus.by))
 
 
-def _failed(turn: Turn, stimulus: s.Failed) -> None:
-    visit = _awaiting(turn, stimulus.path, "failed attempt")
-    if visit is None:
-        return
-    if visit.phase is not Phase.OPEN:
-        # the inquiry, or the person who looks after it, has the last word
-        turn.record(r.AttemptFailed(visit.path, visit.attempt, stimulus.reason, stimulus.unknown))
-        return
-    node = turn.graph.nodes[visit.element]
-    undoing = visit.undoes is not None
-    policy = UNDO_RETRY if undoing or not isinstance(node, Step) else node.retry
-    attempt = visit.attempt
-    tried = attempt - visit.earlier
-    if tried < policy.attempts:
-        retry_at = turn.now + policy.delay_ms(tried, _spread(turn.state.id, visit.path, attempt))
-        turn.record(r.AttemptFailed(visit.path, attempt, stimulus.reason, stimulus.unknown, retry_at))
-        return
-    turn.record(r.AttemptFailed(visit.path, attempt, stimulus.reason, stimulus.unknown))
-    if undoing:
-        turn.park(visit, "undo-failed", stimulus.reason)
-    elif _undecided(turn, visit):
-        turn.park(visit, "failed", f"{stimulus.reason}; {UNDECIDED}")
-    elif forward_only(turn, visit, "failed"):
-        turn.park(visit, "failed", stimulus.reason)
-    else:
-        # a copy of the command may be on its way: only the inquiry makes sure that it is never carried out
-        turn.record(r.Resolving(visit.path, stimulus.reason, "failed"))
+def _give_up(turn: Turn, stimulus: s.GiveUp) -> None:
+    """The caller waits for the end in any case: one that cannot go back any more goes on to its end."""
+    forward = turn.state.scopes[TOP].direction is Direction.FORWARD
+    if forward and cancel_refusal(turn) is None:
+        turn.record(r.Acted("cancel", "", stimulus.reason))
+        cancel(turn, stimulus.reason)
 
 
-def _undecided(turn: Turn, visit: Visit) -> bool:
-    node = turn.graph.nodes[visit.element]
-    return visit.unknown and isinstance(node, Step) and node.pivot
-
-
-def _spread(saga_id: str, path: str, attempt: int) -> float:
-    """Return a number in -1 to 1 that scatters retries, and is the same whenever it is computed again."""
-    return zlib.crc32(f"{saga_id}:{path}:{attempt}".encode()) / 0xFFFFFFFF * 2 - 1
-
-
-def _resolved(turn: Turn, stimulus: s.Resolved) -> None:
-    visit = turn.state.visits.get(stimulus.path)
-    if visit is None or visit.phase is not Phase.RESOLVING:
-        return  # its answer was there before; the inquiry has nothing to add
-    if stimulus.outcome == "done":
-        _found_done(turn, visit, stimulus.answer)
-    elif stimulus.outcome == "refused":
-        _found_not_done(turn, visit, stimulus.reason or "refused")
-    elif stimulus.outcome == "unknown" or visit.unknown:
-        if not visit.unknown:
-            turn.record(r.AttemptFailed(visit.path, visit.attempt, "its outcome is unknown", unknown=True))
-        _found_unknown(turn, visit)
-    else:
-        _found_not_done(turn, visit, "not done, and never will be")
-
-
-def _found_done(turn: Turn, visit: Visit, answer: Raw) -> None:
-    """It was done: out of attempts it just goes on, out of time it is undone when there is a way back."""
-    node = turn.graph.nodes[visit.element]
-    assert isinstance(node, Step)
-    late = visit.lost is None and _goes_forward(turn, visit.scope)
-    if not late or node.pivot or forward_only(turn, visit, "timeout"):
-        _step_done(turn, visit, answer, "resolve")
-        return
-    turn.record(r.StepCompleted(visit.path, answer, node.compensation, node.pivot, "resolve"))
-    throw(turn, visit.scope, "timeout", f"{visit.element} was done, but not in time", visit.element)
-
-
-def _found_not_done(turn: Turn, visit: Visit, why: str) -> None:
-    if not _goes_forward(turn, visit.scope):
-        turn.record(r.StepDropped(visit.path, why))
-        turn.touch(visit.scope)
-    elif visit.lost is None:
-        ending = r.StepDropped(visit.path, why)
-        fail_visit(turn, visit, ending, "timeout", f"{visit.element} was not done in time")
-    else:
-        code, reason = visit.lost.code, visit.lost.reason
-        fail_visit(turn, visit, r.StepFailed(visit.path, code, reason), code, reason)
-
-
-def _found_unknown(turn: Turn, visit: Visit) -> None:
-    """It may have been done: it is undone without an answer. Of a pivot only a person can say what to do."""
-    node = turn.graph.nodes[visit.element]
-    assert isinstance(node, Step)
-    if not _goes_forward(turn, visit.scope):
-        turn.record(r.StepFailed(visit.path, "unknown", "its outcome is unknown", True, node.compensation))
-        turn.touch(visit.scope)
-        return
-    why = visit.lost or Failure("timeout", f"{visit.element} was not answered in time", visit.element)
-    if node.pivot:
-        turn.park(visit, why.code, f"{why.reason}; {UNDECIDED}")
-    else:
-        ending = r.StepFailed(visit.path, why.code, why.reason, True, node.compensation)
-        fail_visit(turn, visit, ending, why.code, why.reason)
-
-
-def _blocked(turn: Turn, stimulus: s.Blocked) -> None:
-    visit = turn.state.visits.get(stimulus.path)
-    if visit is not None and visit.phase in (Phase.OPEN, Phase.BACKOFF, Phase.RESOLVING):
-        turn.park(visit, stimulus.kind, stimulus.reason)
-
-
-# --- events and time ------------------------------------------------------------------------------
-
-
-def _event(turn: Turn, stimulus: s.EventArrived) -> None:
-    visit = turn.state.visits.get(stimulus.path)
-    if visit is None or visit.phase is not Phase.WAITING:
-        turn.ignore("event", stimulus.path, "nobody waits for it any more")
-        return
-    if stimulus.event_id in turn.state.used_events:
-        return
-    node = turn.graph.nodes[visit.element]
-    assert isinstance(node, Wait)
-    turn.record(r.EventTaken(visit.path, stimulus.event_id, stimulus.event))
-    turn.arrive(visit.scope, node.next)
-
-
-def _timer(turn: Turn, stimulus: s.TimerFired) -> None:
-    visit = turn.state.visits.get(stimulus.path)
-    if visit is None:
-        scope = turn.state.scopes.get(stimulus.path)
-        if scope is None or scope.due is None or turn.now < scope.due:
-            return
-        if scope.direction is Direction.FORWARD:
-            throw(turn, scope.path, "timeout", f"{scope.element} was not done in time", scope.element)
-    elif stimulus.timer == DEADLINE:
-        if visit.due is not None and turn.now >= visit.due:
-            _deadline(turn, visit)
-    elif visit.wake is not None and turn.now >= visit.wake:
-        _wake(turn, visit)
-
-
-def _deadline(turn: Turn, visit: Visit) -> None:
-    if visit.phase in (Phase.OPEN, Phase.BACKOFF):
-        turn.record(r.Resolving(visit.path, "timeout"))
-    elif visit.phase is Phase.WAITING:
-        node = turn.graph.nodes[visit.element]
-        assert isinstance(node, Wait)
-        ending = r.WaitExpired(visit.path)
-        if node.late is None:
-            fail_visit(turn, visit, ending, "timeout", f"no {node.event} for {visit.key!r} in time")
-        else:
-            turn.record(ending)
-            turn.arrive(visit.scope, node.late)
-
-
-def _wake(turn: Turn, visit: Visit) -> None:
-    if visit.phase is Phase.BACKOFF:
-        turn.record(r.AttemptBegun(visit.path, visit.attempt + 1))
-    elif visit.phase is Phase.SLEEPING:
-        node = turn.graph.nodes[visit.element]
-        turn.record(r.Woke(visit.path))
-        turn.arrive(visit.scope, node.next)  # type: ignore[union-attr, arg-type]
+def _reverse(turn: Turn, stimulus: s.Reverse) -> None:
+    """It has not completed, so there is nothing to reverse: its caller hears of its end."""
 
 
 def _resume(turn: Turn, stimulus: s.Resume) -> None:
@@ -375,13 +198,17 @@ def _resume(turn: Turn, stimulus: s.Resume) -> None:
 
 
 _TAKE: dict[type, Callable[[Turn, Any], None]] = {
-    s.Completed: _completed,
-    s.Refused: _refused,
-    s.Failed: _failed,
-    s.Resolved: _resolved,
-    s.Blocked: _blocked,
-    s.EventArrived: _event,
-    s.TimerFired: _timer,
+    s.Completed: completed,
+    s.Refused: refused,
+    s.Failed: failed,
+    s.Resolved: resolved,
+    s.Blocked: blocked,
+    s.EventArrived: event_arrived,
+    s.TimerFired: timer_fired,
+    s.GiveUp: _give_up,
+    s.Reverse: _reverse,
+    s.Decide: _decided,
+    s.Assign: _assigned,
     s.Cancel: act,
     s.Retry: act,
     s.Skip: act,

@@ -12,9 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from msgspec import Raw
-
 from saga.machine import records as r
+from saga.machine.nesting import (
+    each_begun,
+    item_begun,
+    scope_entered,
+    scope_failed,
+    scope_left,
+    scope_undone,
+    terminated,
+)
 from saga.machine.state import (
     TOP,
     Direction,
@@ -28,6 +35,7 @@ from saga.machine.state import (
     Status,
     Visit,
 )
+from saga.machine.visiting import can_be_undone, close_visit, item_around, item_of, know, open_visit, visited
 
 __all__ = ["Unfitting", "apply", "evolve", "replay"]
 
@@ -79,42 +87,10 @@ def _started(record: r.Started) -> State:
         correlation=record.correlation,
         causation=record.causation,
         tags=record.tags,
-        scopes={TOP: ScopeInstance(TOP, "", None)},
+        scopes={TOP: ScopeInstance(TOP, "", None, record.due)},
         used_events={record.event_id} if record.event_id else set(),
-    )
-
-
-# --- small parts that several records share ---------------------------------------------------------
-
-
-def _visited(state: State, scope: str, element: str) -> ScopeInstance:
-    instance = state.scopes[scope]
-    instance.ordinals[element] = instance.ordinals.get(element, 0) + 1
-    return instance
-
-
-def _open(state: State, visit: Visit) -> None:
-    """A token arrives: the visit is open from now on."""
-    _visited(state, visit.scope, visit.element).open += 1
-    state.visits[visit.path] = visit
-
-
-def _close(state: State, path: str) -> Visit:
-    """The visit is over; its token goes elsewhere."""
-    visit = state.visits.pop(path)
-    state.scopes[visit.scope].open -= 1
-    return visit
-
-
-def _know(state: State, element: str, value: Raw) -> None:
-    """`element` has a value now. The old dictionary stays as it is: entries of `done` hold on to it."""
-    state.results = {**state.results, element: value}
-
-
-def _can_be_undone(state: State, visit: Visit, undo: str, answer: Raw | None) -> None:
-    state.order += 1
-    state.scopes[visit.scope].done.append(
-        Done(visit.path, visit.element, undo, state.order, answer, state.results)
+        parent=record.parent,
+        reply_to=record.reply_to,
     )
 
 
@@ -123,6 +99,13 @@ def _can_be_undone(state: State, visit: Visit, undo: str, answer: Raw | None) ->
 
 def _ended(state: State, record: r.Ended) -> None:
     state.ended = Status(record.status)
+
+
+def _reversed(state: State, record: r.Reversed) -> None:
+    top = state.scopes[TOP]
+    state.ended, state.reply_to = None, record.reply_to
+    state.failure = top.failure = Failure("cancelled", "its caller is undone", "")
+    top.direction = Direction.BACKWARD
 
 
 def _suspended(state: State, record: r.Suspended) -> None:
@@ -148,90 +131,11 @@ def _ignored(state: State, record: r.Ignored) -> None:
     state.ignored += 1
 
 
-# --- scopes and flows -----------------------------------------------------------------------------
-
-
-def _scope_entered(state: State, record: r.ScopeEntered) -> None:
-    _visited(state, record.scope, record.element).open += 1
-    state.scopes[record.path] = ScopeInstance(record.path, record.element, record.scope, record.due)
-
-
-def _scope_left(state: State, record: r.ScopeLeft) -> None:
-    scope = state.scopes.pop(record.path)
-    parent = state.scopes[scope.parent]  # type: ignore[index]
-    parent.open -= 1
-    if record.undo is not None:
-        state.order += 1
-        parent.done.append(Done(scope.path, scope.element, record.undo, state.order, None, state.results))
-        return
-    for done in scope.done:  # one unit: undone where the scope completed, in the reverse of its own order
-        state.order += 1
-        done.order = state.order
-        parent.done.append(done)
-
-
-def _subtree(state: State, root: ScopeInstance) -> list[ScopeInstance]:
-    """Return `root` and all scope instances in it, each after the one it is in."""
-    found = {root.path: root}
-    for path, scope in state.scopes.items():  # parents stand before their children
-        if scope.parent in found:
-            found[path] = scope
-    return list(found.values())
-
-
-def _gather(state: State, root: ScopeInstance) -> None:
-    """Make `root` the only scope instance of its subtree: it takes over what is open and was done in it."""
-    inner = {root.path}
-    for scope in _subtree(state, root)[1:]:
-        inner.add(scope.path)
-        root.done.extend(scope.done)
-        del state.scopes[scope.path]
-    root.done.sort(key=lambda done: done.order)
-    root.open = 0
-    root.due = None
-    root.joins.clear()
-    for path, visit in list(state.visits.items()):
-        if visit.scope in inner:
-            if visit.sent is None and visit.undoes is None:
-                del state.visits[path]  # nothing of it is outside but a wait or a timer
-                continue
-            visit.scope = root.path
-            root.open += 1
-
-
-def _scope_failed(state: State, record: r.ScopeFailed) -> None:
-    scope = state.scopes[record.path]
-    scope.direction = Direction.BACKWARD
-    scope.failure = Failure(record.code, record.reason, record.element)
-    if record.path == TOP:
-        state.failure = scope.failure
-    _gather(state, scope)
-
-
-def _scope_undone(state: State, record: r.ScopeUndone) -> None:
-    scope = state.scopes.pop(record.path)
-    parent = state.scopes[scope.parent]  # type: ignore[index]
-    parent.open -= 1
-    if scope.failure is not None:
-        parent.caught[scope.element] = scope.failure
-
-
-def _terminated(state: State, record: r.Terminated) -> None:
-    scope = state.scopes[record.path]
-    scope.direction = Direction.ENDING
-    scope.keep = state.order
-    unwanted: list[Done] = []  # what is about to be undone in there is not wanted now either
-    for inner in _subtree(state, scope)[1:]:
-        if inner.direction is not Direction.FORWARD:
-            unwanted += [done for done in inner.done if done.order > inner.keep]
-    for done in sorted(unwanted, key=lambda done: done.order):
-        state.order += 1
-        done.order = state.order
-    _gather(state, scope)
+# --- flows ------------------------------------------------------------------------------------------
 
 
 def _chosen(state: State, record: r.Chosen) -> None:
-    _visited(state, record.scope, record.element)
+    visited(state, record.scope, record.element)
 
 
 def _join_reached(state: State, record: r.JoinReached) -> None:
@@ -247,12 +151,17 @@ def _looped(state: State, record: r.Looped) -> None:
     state.scopes[record.scope].ordinals[record.element] = record.times
 
 
+def _reminded(state: State, record: r.Reminded) -> None:
+    host = state.visits.get(record.path) or state.scopes[record.path]
+    host.reminded, host.remind = record.times, record.remind
+
+
 # --- steps ----------------------------------------------------------------------------------------
 
 
 def _command_sent(state: State, record: r.CommandSent) -> None:
     sent = Sent(record.type, record.command, record.to, record.number)
-    _open(state, Visit(record.path, record.element, record.scope, Phase.OPEN, sent, due=record.due))
+    open_visit(state, Visit(record.path, record.element, record.scope, Phase.OPEN, sent, due=record.due))
 
 
 def _attempt_failed(state: State, record: r.AttemptFailed) -> None:
@@ -275,22 +184,22 @@ def _attempt_begun(state: State, record: r.AttemptBegun) -> None:
 
 
 def _step_completed(state: State, record: r.StepCompleted) -> None:
-    visit = _close(state, record.path)
-    _know(state, visit.element, record.answer)
+    visit = close_visit(state, record.path)
+    know(state, item_of(state, visit), visit.element, record.answer)
     if record.pivot:
         state.pivoted = True
     if record.undo is not None:
-        _can_be_undone(state, visit, record.undo, record.answer)
+        can_be_undone(state, visit, record.undo, record.answer)
 
 
 def _step_closed(state: State, record: r.StepRefused | r.StepDropped | r.StepSkipped) -> None:
-    _close(state, record.path)
+    close_visit(state, record.path)
 
 
 def _step_failed(state: State, record: r.StepFailed) -> None:
-    visit = _close(state, record.path)
+    visit = close_visit(state, record.path)
     if record.undo is not None:
-        _can_be_undone(state, visit, record.undo, None)
+        can_be_undone(state, visit, record.undo, None)
 
 
 def _resolving(state: State, record: r.Resolving) -> None:
@@ -309,37 +218,91 @@ def _resolving(state: State, record: r.Resolving) -> None:
 def _wait_begun(state: State, record: r.WaitBegun) -> None:
     visit = Visit(record.path, record.element, record.scope, Phase.WAITING, due=record.due)
     visit.event, visit.key = record.event, record.key
-    _open(state, visit)
+    visit.remind, visit.race, visit.host = record.remind, record.race, record.host
+    open_visit(state, visit)
 
 
 def _event_taken(state: State, record: r.EventTaken) -> None:
-    visit = _close(state, record.path)
+    visit = close_visit(state, record.path)
     state.used_events.add(record.event_id)
-    _know(state, visit.element, record.event)
+    know(state, item_of(state, visit), visit.element, record.event)
+
+
+def _task_opened(state: State, record: r.TaskOpened) -> None:
+    visit = Visit(record.path, record.element, record.scope, Phase.TASK, due=record.due)
+    visit.event, visit.subject = record.type, record.subject
+    visit.remind, visit.race = record.remind, record.race
+    open_visit(state, visit)
+
+
+def _task_assigned(state: State, record: r.TaskAssigned) -> None:
+    state.visits[record.path].key = record.to
+
+
+def _task_done(state: State, record: r.TaskDone) -> None:
+    visit = close_visit(state, record.path)
+    know(state, item_of(state, visit), visit.element, record.answer)
+
+
+def _race_begun(state: State, record: r.RaceBegun) -> None:
+    open_visit(state, Visit(record.path, record.element, record.scope, Phase.RACING, due=record.due))
+
+
+def _race_over(state: State, record: r.RaceOver) -> None:
+    close_visit(state, record.path)
+    for path, visit in list(state.visits.items()):
+        if visit.race == record.path:
+            close_visit(state, path)
+
+
+def _event_published(state: State, record: r.EventPublished) -> None:
+    visited(state, record.scope, record.element)
 
 
 def _visit_over(state: State, record: r.WaitExpired | r.Woke) -> None:
-    _close(state, record.path)
+    close_visit(state, record.path)
 
 
 def _sleep_begun(state: State, record: r.SleepBegun) -> None:
-    _open(state, Visit(record.path, record.element, record.scope, Phase.SLEEPING, wake=record.due))
+    visit = Visit(record.path, record.element, record.scope, Phase.SLEEPING, wake=record.due)
+    visit.race = record.race
+    open_visit(state, visit)
 
 
 def _answered(state: State, record: r.Answered) -> None:
-    _visited(state, record.scope, record.element)
-    _know(state, record.element, record.answer)
+    visited(state, record.scope, record.element)
+    know(state, item_around(state, record.scope), record.element, record.answer)
     state.answer = record.answer
 
 
 # --- compensation ---------------------------------------------------------------------------------
 
 
+def _compensation_begun(state: State, record: r.CompensationBegun) -> None:
+    visit = Visit(record.path, record.element, record.scope, Phase.UNDOING, target=record.target)
+    visit.until = state.order
+    open_visit(state, visit)
+    state.scopes[record.scope].undoing += 1
+
+
+def _compensation_done(state: State, record: r.CompensationDone) -> None:
+    visit = close_visit(state, record.path)
+    state.scopes[visit.scope].undoing -= 1
+
+
+def _to_be_undone(scope: ScopeInstance, path: str) -> Done:
+    """Return what was done at this visit: the last one, except where only a part is undone, in the middle of the flow."""
+    if not scope.undoing and scope.done[-1].path != path:
+        raise Unfitting(f"{path} is to be undone, but {scope.done[-1].path} is the last one done")
+    for done in reversed(scope.done):
+        if done.path == path:
+            return done
+    raise Unfitting(f"{path} is to be undone, and was not done in {scope.path!r}")
+
+
 def _undo_sent(state: State, record: r.UndoSent) -> None:
     scope = state.scopes[record.scope]
-    done = scope.done[-1]
-    if done.path != record.of:
-        raise Unfitting(f"{record.path} undoes {record.of}, but {done.path} is the last one done")
+    done = _to_be_undone(scope, record.of)
     done.tries += 1
     sent = Sent(record.type, record.command, record.to, record.number)
     state.visits[record.path] = Visit(
@@ -349,10 +312,12 @@ def _undo_sent(state: State, record: r.UndoSent) -> None:
 
 
 def _undo_over(state: State, record: r.UndoCompleted | r.UndoSkipped) -> None:
-    visit = _close(state, record.path)
+    visit = close_visit(state, record.path)
     scope = state.scopes[visit.scope]
-    # not always the last one: an outer scope may have failed meanwhile, and added later ones of its own
-    scope.done = [done for done in scope.done if done is not visit.undoes]
+    if scope.done[-1] is visit.undoes:
+        scope.done.pop()
+    else:  # an outer scope may have failed meanwhile, and added later ones of its own
+        scope.done = [done for done in scope.done if done is not visit.undoes]
 
 
 # --- incidents ------------------------------------------------------------------------------------
@@ -365,7 +330,7 @@ def _parked(state: State, record: r.Parked) -> None:
         scope = state.scopes[record.scope]
         visit = Visit(record.path, record.element, record.scope, Phase.PARKED)
         if record.of is not None:
-            visit.undoes = scope.done[-1]
+            visit.undoes = _to_be_undone(scope, record.of)
             visit.undoes.tries += 1
         else:
             scope.ordinals[record.element] = scope.ordinals.get(record.element, 0) + 1
@@ -378,7 +343,7 @@ def _parked(state: State, record: r.Parked) -> None:
 
 def _unparked(state: State, record: r.Unparked) -> None:
     if record.anew:
-        _close(state, record.path)
+        close_visit(state, record.path)
         return
     visit = state.visits[record.path]
     visit.phase = Phase.OPEN
@@ -387,16 +352,19 @@ def _unparked(state: State, record: r.Unparked) -> None:
 
 _APPLY: dict[type, Callable[[State, Any], None]] = {
     r.Ended: _ended,
+    r.Reversed: _reversed,
     r.Suspended: _suspended,
     r.Held: _held,
     r.Resumed: _resumed,
     r.Acted: _acted,
     r.Ignored: _ignored,
-    r.ScopeEntered: _scope_entered,
-    r.ScopeLeft: _scope_left,
-    r.ScopeFailed: _scope_failed,
-    r.ScopeUndone: _scope_undone,
-    r.Terminated: _terminated,
+    r.ScopeEntered: scope_entered,
+    r.EachBegun: each_begun,
+    r.ItemBegun: item_begun,
+    r.ScopeLeft: scope_left,
+    r.ScopeFailed: scope_failed,
+    r.ScopeUndone: scope_undone,
+    r.Terminated: terminated,
     r.Chosen: _chosen,
     r.JoinReached: _join_reached,
     r.Looped: _looped,
@@ -410,11 +378,20 @@ _APPLY: dict[type, Callable[[State, Any], None]] = {
     r.StepFailed: _step_failed,
     r.Resolving: _resolving,
     r.WaitBegun: _wait_begun,
+    r.TaskOpened: _task_opened,
+    r.TaskAssigned: _task_assigned,
+    r.TaskDone: _task_done,
+    r.RaceBegun: _race_begun,
+    r.RaceOver: _race_over,
+    r.Reminded: _reminded,
+    r.EventPublished: _event_published,
     r.EventTaken: _event_taken,
     r.WaitExpired: _visit_over,
     r.SleepBegun: _sleep_begun,
     r.Woke: _visit_over,
     r.Answered: _answered,
+    r.CompensationBegun: _compensation_begun,
+    r.CompensationDone: _compensation_done,
     r.UndoSent: _undo_sent,
     r.UndoCompleted: _undo_over,
     r.UndoSkipped: _undo_over,

@@ -12,22 +12,38 @@ Rules
 
 from __future__ import annotations
 
-from saga.flow.graph import Step
+from saga.flow.graph import Scope, Step
 from saga.machine import records as r
 from saga.machine.state import TOP, Direction, Phase, ScopeInstance, Visit
 from saga.machine.turn import Turn
 
-__all__ = ["fail_scope", "fail_visit", "forward_only", "terminate", "throw"]
+__all__ = [
+    "cancel",
+    "cancel_refusal",
+    "fail_scope",
+    "fail_visit",
+    "forward_only",
+    "goes_forward",
+    "terminate",
+    "throw",
+]
 
 
 def catcher(turn: Turn, scope: str, code: str) -> ScopeInstance | None:
     """Return the scope instance that catches a refusal of this code from inside `scope`, or None."""
     instance = turn.state.scopes[scope]
     while instance.parent is not None:
-        if instance.direction is Direction.FORWARD and code in turn.graph.scope(instance.element).catch:
+        node = turn.graph.nodes[instance.element]
+        if instance.direction is Direction.FORWARD and isinstance(node, Scope) and code in node.catch:
             return instance
         instance = turn.state.scopes[instance.parent]
     return None
+
+
+def goes_forward(turn: Turn, path: str) -> bool:
+    """Return whether a scope instance is there and has not turned back."""
+    scope = turn.state.scopes.get(path)
+    return scope is not None and scope.direction is Direction.FORWARD
 
 
 def forward_only(turn: Turn, visit: Visit, code: str) -> bool:

@@ -11,24 +11,36 @@ from types import MappingProxyType
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from saga.machine.state import Direction, Incident, Phase, Sent, State
 
-__all__ = ["DEADLINE", "WAKE", "Pending", "command_id", "pending", "timer_name"]
+__all__ = ["DEADLINE", "REMIND", "WAKE", "Pending", "command_id", "pending", "timer_name"]
 
-DEADLINE, WAKE = "deadline", "wake"
+DEADLINE, WAKE, REMIND = "deadline", "wake", "remind"
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """What most sagas have of most things; shared, since every turn makes a `Pending` and thousands are kept."""
+
+
+class Task(msgspec.Struct, frozen=True, gc=False):
+    """What a person is to decide: the element, the type of the decision, what is shown, who is to decide ("": anybody),
+    and until when (UTC ms)."""
+
+    element: str
+    type: str
+    subject: Raw
+    assignee: str
+    due: int | None
 
 
 class Pending(msgspec.Struct, frozen=True, gc=False):
     """What is outside, by path of the visit. Made anew for every state, and never changed."""
 
     commands: Mapping[str, tuple[Sent, int]] = NOTHING
-    """Commands whose answer is awaited, and the attempt (from 1)."""
+    """Commands to participants whose answer is awaited, and the attempt (from 1)."""
     resolves: Mapping[str, Sent] = NOTHING
-    """Commands whose outcome is inquired."""
+    """Commands to participants whose outcome is inquired."""
     timers: Mapping[str, int] = NOTHING
     """Timer name → due time, UTC ms."""
     waits: Mapping[str, tuple[str, str]] = NOTHING
@@ -38,6 +50,10 @@ class Pending(msgspec.Struct, frozen=True, gc=False):
     inquiries: Mapping[str, int] = NOTHING
     """Of what is in `resolves`: which inquiry about it this is (from 1). As an attempt is another message than
     the one before, so is an inquiry, even if both follow each other between two commits."""
+    calls: Mapping[str, tuple[Sent, bool]] = NOTHING
+    """Sagas that were called and whose end is awaited, and whether they are given up."""
+    tasks: Mapping[str, Task] = NOTHING
+    """What persons are to decide."""
 
 
 NOTHING_AT_ALL = Pending()
@@ -65,20 +81,31 @@ def pending(state: State) -> Pending:
     waits: dict[str, tuple[str, str]] = {}
     incidents: dict[str, Incident] = {}
     inquiries: dict[str, int] = {}
+    calls: dict[str, tuple[Sent, bool]] = {}
+    tasks: dict[str, Task] = {}
     for path, visit in state.visits.items():
         phase = visit.phase
         if phase is Phase.OPEN:
             assert visit.sent is not None
             if moving or path not in state.answered:
-                commands[path] = (visit.sent, visit.attempt)
+                if visit.sent.number:
+                    commands[path] = (visit.sent, visit.attempt)
+                else:
+                    calls[path] = (visit.sent, False)
         elif phase is Phase.RESOLVING:
             assert visit.sent is not None
             if moving or path not in state.answered:
-                resolves[path] = visit.sent
-                inquiries[path] = visit.inquiries
+                if visit.sent.number:
+                    resolves[path] = visit.sent
+                    inquiries[path] = visit.inquiries
+                else:
+                    calls[path] = (visit.sent, True)
         elif phase is Phase.WAITING:
             if moving:
                 waits[path] = (visit.event, visit.key)
+        elif phase is Phase.TASK:
+            assert visit.subject is not None
+            tasks[path] = Task(visit.element, visit.event, visit.subject, visit.key, visit.due)
         elif phase is Phase.PARKED:
             assert visit.incident is not None
             incidents[path] = visit.incident
@@ -88,10 +115,15 @@ def pending(state: State) -> Pending:
                 timers[timer_name(path, WAKE)] = visit.wake
             if visit.due is not None and phase is not Phase.RESOLVING:
                 timers[timer_name(path, DEADLINE)] = visit.due
-    if moving and len(state.scopes) > 1:
+            if visit.remind is not None and (phase is Phase.WAITING or phase is Phase.TASK):
+                timers[timer_name(path, REMIND)] = visit.remind
+    if moving:
         for path, scope in state.scopes.items():
-            if scope.due is not None and scope.direction is Direction.FORWARD:
-                timers[timer_name(path, DEADLINE)] = scope.due
+            if scope.direction is Direction.FORWARD:
+                if scope.due is not None:
+                    timers[timer_name(path, DEADLINE)] = scope.due
+                if scope.remind is not None:
+                    timers[timer_name(path, REMIND)] = scope.remind
     return Pending(
         commands or NOTHING,
         resolves or NOTHING,
@@ -99,4 +131,6 @@ def pending(state: State) -> Pending:
         waits or NOTHING,
         incidents or NOTHING,
         inquiries or NOTHING,
+        calls or NOTHING,
+        tasks or NOTHING,
     )

@@ -47,12 +47,24 @@ class Started(_Record, frozen=True, tag="started"):
     event_id: str = ""
     """The event that started it, which satisfies no wait of it again."""
     format: int = FORMAT
+    due: int | None = None
+    """The deadline of the saga as a whole."""
+    parent: str = ""
+    """Id of the saga that has called it."""
+    reply_to: str = ""
+    """Path of the visit there that waits for it."""
 
 
 class Ended(_Record, frozen=True, tag="ended"):
     """The saga is over: `COMPLETED` or `COMPENSATED`."""
 
     status: str
+
+
+class Reversed(_Record, frozen=True, tag="reversed"):
+    """The saga had completed; its caller is undone, and so it is undone, too. `reply_to`: see `Started`."""
+
+    reply_to: str
 
 
 class Suspended(_Record, frozen=True, tag="suspended"):
@@ -101,10 +113,34 @@ class ScopeEntered(_Record, frozen=True, tag="scope-entered"):
     element: str
     scope: str
     due: int | None = None
+    remind: int | None = None
+    """When the first reminder is due."""
+    round: int = 0
+    """For a `repeat`: which round it is, from 1."""
+
+
+class EachBegun(_Record, frozen=True, tag="each-begun"):
+    """An `each` was reached: a scope instance of this path holds its items. `leaf` has listed them."""
+
+    path: str
+    element: str
+    scope: str
+    leaf: str
+    items: list[Raw]
+
+
+class ItemBegun(_Record, frozen=True, tag="item-begun"):
+    """An item of an `each` was begun, in a scope instance of its own. `index` is from 0."""
+
+    path: str
+    element: str
+    scope: str
+    index: int
 
 
 class ScopeLeft(_Record, frozen=True, tag="scope-left"):
-    """A scope completed. Its undo entries become its parent's, as one unit; or `undo` alone undoes it."""
+    """A scope, round, item or `each` completed. Its undo entries become its parent's, as one unit; or `undo` alone
+    undoes it."""
 
     path: str
     undo: str | None = None
@@ -260,6 +296,74 @@ class WaitBegun(_Record, frozen=True, tag="wait-begun"):
     event: str
     key: str
     due: int | None = None
+    remind: int | None = None
+    race: str = ""
+    host: str = ""
+    """Path of the scope instance it is a boundary event of."""
+
+
+class TaskOpened(_Record, frozen=True, tag="task-opened"):
+    """A person is to decide. `type` is that of the decision, `subject` what the person is shown."""
+
+    path: str
+    element: str
+    scope: str
+    type: str
+    subject: Raw
+    due: int | None = None
+    remind: int | None = None
+    race: str = ""
+
+
+class TaskAssigned(_Record, frozen=True, tag="task-assigned"):
+    """It was said who is to decide; "": nobody in particular."""
+
+    path: str
+    to: str
+    by: str = ""
+
+
+class TaskDone(_Record, frozen=True, tag="task-done"):
+    """A person has decided."""
+
+    path: str
+    answer: Raw
+    by: str = ""
+
+
+class RaceBegun(_Record, frozen=True, tag="race-begun"):
+    """A race was reached; what takes part in it is begun next."""
+
+    path: str
+    element: str
+    scope: str
+    due: int | None = None
+
+
+class RaceOver(_Record, frozen=True, tag="race-over"):
+    """A race was won by the visit `by` ("": by time); what else took part in it is dropped."""
+
+    path: str
+    by: str = ""
+
+
+class Reminded(_Record, frozen=True, tag="reminded"):
+    """The time of a reminder had come, for the `times`-th time; the next one is at `remind`."""
+
+    path: str
+    times: int
+    remind: int | None = None
+
+
+class EventPublished(_Record, frozen=True, tag="event-published"):
+    """The saga has published an event, which is in the log since the same commit."""
+
+    path: str
+    element: str
+    scope: str
+    type: str
+    event: Raw
+    key: str | None = None
 
 
 class EventTaken(_Record, frozen=True, tag="event-taken"):
@@ -271,7 +375,7 @@ class EventTaken(_Record, frozen=True, tag="event-taken"):
 
 
 class WaitExpired(_Record, frozen=True, tag="wait-expired"):
-    """The time within which the event was waited for is over."""
+    """The time within which the event, or the decision, was waited for is over."""
 
     path: str
 
@@ -283,6 +387,7 @@ class SleepBegun(_Record, frozen=True, tag="sleep-begun"):
     element: str
     scope: str
     due: int
+    race: str = ""
 
 
 class Woke(_Record, frozen=True, tag="woke"):
@@ -301,6 +406,22 @@ class Answered(_Record, frozen=True, tag="answered"):
 
 
 # --- compensation ---------------------------------------------------------------------------------
+
+
+class CompensationBegun(_Record, frozen=True, tag="compensation-begun"):
+    """In the middle of the flow, what was done so far in this scope instance is undone: by the element `target` (a leaf
+    or a block), or everything (""). The flow waits for it."""
+
+    path: str
+    element: str
+    scope: str
+    target: str = ""
+
+
+class CompensationDone(_Record, frozen=True, tag="compensation-done"):
+    """That is undone; the flow goes on."""
+
+    path: str
 
 
 class UndoSent(_Record, frozen=True, tag="undo-sent"):
@@ -358,12 +479,15 @@ class Unparked(_Record, frozen=True, tag="unparked"):
 Record: TypeAlias = (
     Started
     | Ended
+    | Reversed
     | Suspended
     | Held
     | Resumed
     | Acted
     | Ignored
     | ScopeEntered
+    | EachBegun
+    | ItemBegun
     | ScopeLeft
     | ScopeFailed
     | ScopeUndone
@@ -381,11 +505,20 @@ Record: TypeAlias = (
     | StepDropped
     | StepSkipped
     | WaitBegun
+    | TaskOpened
+    | TaskAssigned
+    | TaskDone
+    | RaceBegun
+    | RaceOver
+    | Reminded
+    | EventPublished
     | EventTaken
     | WaitExpired
     | SleepBegun
     | Woke
     | Answered
+    | CompensationBegun
+    | CompensationDone
     | UndoSent
     | UndoCompleted
     | UndoSkipped

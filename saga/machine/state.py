@@ -24,16 +24,40 @@ __all__ = [
     "Done",
     "Failure",
     "Incident",
+    "Item",
+    "Items",
     "Phase",
     "ScopeInstance",
     "Sent",
     "State",
     "Status",
     "Visit",
+    "call_to",
+    "called",
+    "is_call",
 ]
 
 TOP = ""
 """Path of the top scope instance."""
+
+CALLED = "saga "
+"""What a destination begins with that is a saga, no participant: their names have no blanks."""
+
+
+def call_to(name: str, version: int) -> str:
+    """Return the destination of commands that a saga carries out."""
+    return f"{CALLED}{name}/{version}"
+
+
+def is_call(to: str) -> bool:
+    """Return whether a destination is a saga."""
+    return to.startswith(CALLED)
+
+
+def called(to: str) -> tuple[str, int]:
+    """Return name and version of the saga that a destination is."""
+    name, _, version = to.removeprefix(CALLED).rpartition("/")
+    return name, int(version)
 
 
 class Status(StrEnum):
@@ -75,6 +99,12 @@ class Phase(Enum):
     """An event."""
     SLEEPING = "sleeping"
     """A point in time."""
+    TASK = "task"
+    """A person's decision."""
+    RACING = "racing"
+    """The first of the waits, tasks and sleeps of a race."""
+    UNDOING = "undoing"
+    """That what was done so far is undone: a compensation in the middle of the flow."""
     PARKED = "parked"
     """A person."""
 
@@ -85,7 +115,14 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
     type: str
     command: Raw
     to: str
+    """Name of the participant, or `saga NAME/VERSION` for a saga that carries it out."""
     number: int
+    """Number of the command among those to this participant, from 1; 0 for a saga."""
+
+    @property
+    def is_call(self) -> bool:
+        """Whether another saga carries it out."""
+        return self.number == 0
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):
@@ -118,6 +155,8 @@ class Done(msgspec.Struct, gc=False):
     """The results by element, as they were when it was completed."""
     tries: int = 0
     """How many compensations were sent for it (the operator's retries make new ones)."""
+    item: Raw | None = None
+    """The item of an `each` that it was done for."""
 
 
 class Visit(msgspec.Struct, gc=False):
@@ -144,10 +183,50 @@ class Visit(msgspec.Struct, gc=False):
     wake: int | None = None
     """When a sleep or a pause before the next attempt ends."""
     event: str = ""
+    """For a wait the type of the event, for a task that of the decision."""
     key: str = ""
+    """For a wait the key of the event, for a task who is to decide."""
+    subject: Raw | None = None
+    """For a task: what the person is shown."""
+    race: str = ""
+    """Path of the race that it takes part in."""
+    host: str = ""
+    """Path of the scope instance it belongs to as a boundary event: it goes when that goes."""
+    remind: int | None = None
+    """When the next reminder is due."""
+    reminded: int = 0
+    target: str = ""
+    """For a compensation in the middle of the flow: the element that is undone; "" for everything."""
+    until: int = 0
+    """For the same: what was completed up to this order is undone."""
     undoes: Done | None = None
     """For a compensation: what it undoes."""
     incident: Incident | None = None
+    item: Item | None = None
+    """The item it is about, when it does not stand in the scope of the item any more."""
+
+
+class Item(msgspec.Struct, gc=False):
+    """One item of an `each`, and what is known in its scope."""
+
+    path: str
+    """Of its scope instance."""
+    index: int
+    """From 0."""
+    value: Raw
+    results: dict[str, Raw]
+    """The results as they are seen from inside. Replaced, never written into, as in `State`."""
+    own: dict[str, Raw] = {}
+    """Those that came to be in here."""
+
+
+class Items(msgspec.Struct, gc=False):
+    """The items of an `each` that is under way."""
+
+    values: list[Raw]
+    begun: int = 0
+    results: dict[str, dict[int, Raw]] = {}
+    """Element → index of the item → its value, of the items that are completed."""
 
 
 class ScopeInstance(msgspec.Struct, gc=False):
@@ -170,6 +249,17 @@ class ScopeInstance(msgspec.Struct, gc=False):
     """How many tokens have reached each join."""
     caught: dict[str, Failure] = {}
     """What each inner scope failed with last."""
+    remind: int | None = None
+    """When the next reminder is due."""
+    reminded: int = 0
+    round: int = 0
+    """Which round of a `repeat` it is, from 1."""
+    items: Items | None = None
+    """It is an `each` as a whole; its items are scope instances in it."""
+    item: Item | None = None
+    """It is one item of the `each` that is its parent."""
+    undoing: int = 0
+    """How many compensations in the middle of the flow are under way in it."""
 
 
 class State(msgspec.Struct, gc=False):
@@ -202,6 +292,10 @@ class State(msgspec.Struct, gc=False):
     """Visits of which the participant was heard while the saga was suspended."""
     ended: Status | None = None
     ignored: int = 0
+    parent: str = ""
+    """Id of the saga that has called it."""
+    reply_to: str = ""
+    """Path of the visit there that waits for it."""
 
     @property
     def top(self) -> ScopeInstance:

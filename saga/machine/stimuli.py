@@ -11,16 +11,20 @@ import msgspec
 from msgspec import Raw
 
 __all__ = [
+    "Assign",
     "Blocked",
     "Cancel",
     "Completed",
+    "Decide",
     "EventArrived",
     "Failed",
+    "GiveUp",
     "MarkDone",
     "Refused",
     "Resolved",
     "Resume",
     "Retry",
+    "Reverse",
     "Skip",
     "Start",
     "Stimulus",
@@ -48,6 +52,10 @@ class Start(_Stimulus, frozen=True, tag="start"):
     """The event that started it, if one did: it satisfies no wait of the saga again."""
     at: int = 0
     """When the flow begins, UTC ms; at once when that is past."""
+    parent: str = ""
+    """Id of the saga that calls it."""
+    reply_to: str = ""
+    """Path of the visit there that waits for it."""
 
 
 class Completed(_Stimulus, frozen=True, tag="completed"):
@@ -91,7 +99,7 @@ class EventArrived(_Stimulus, frozen=True, tag="event"):
 
 
 class TimerFired(_Stimulus, frozen=True, tag="timer"):
-    """A timer is due; `timer` is DEADLINE or WAKE of `pending`."""
+    """A timer is due; `timer` is DEADLINE, WAKE or REMIND of `pending`."""
 
     path: str
     timer: str
@@ -103,6 +111,36 @@ class Blocked(_Stimulus, frozen=True, tag="blocked"):
     path: str
     kind: str
     reason: str
+
+
+class GiveUp(_Stimulus, frozen=True, tag="give-up"):
+    """The caller of this saga does not want it any more: undo what was done, unless it is too late for that."""
+
+    reason: str
+    path: str = ""
+
+
+class Reverse(_Stimulus, frozen=True, tag="reverse"):
+    """The caller of this saga, which has completed, is undone: undo this, too, and tell the visit `reply_to`."""
+
+    reply_to: str
+    path: str = ""
+
+
+class Decide(_Stimulus, frozen=True, tag="decide"):
+    """A person has decided a task; `path` may be an element's name, and left out when only one task is open."""
+
+    answer: Raw
+    by: str = ""
+    path: str = ""
+
+
+class Assign(_Stimulus, frozen=True, tag="assign"):
+    """A task is for this person (or group) from now on."""
+
+    to: str
+    by: str = ""
+    path: str = ""
 
 
 class Cancel(_Stimulus, frozen=True, tag="cancel"):
@@ -154,6 +192,10 @@ Stimulus: TypeAlias = (
     | EventArrived
     | TimerFired
     | Blocked
+    | GiveUp
+    | Reverse
+    | Decide
+    | Assign
     | Cancel
     | Retry
     | Skip

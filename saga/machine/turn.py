@@ -15,7 +15,8 @@ from msgspec import Raw
 from saga.flow.graph import Graph
 from saga.machine.evolve import apply, evolve
 from saga.machine.records import Ignored, Parked, Record
-from saga.machine.state import Done, Sent, State, Visit
+from saga.machine.state import Done, Item, Sent, State, Visit
+from saga.machine.visiting import item_around
 
 __all__ = ["Evaluate", "NotPossible", "Stuck", "Turn"]
 
@@ -33,31 +34,47 @@ class NotPossible(Exception):
 
 
 class Evaluate(Protocol):
-    """The shell's guarded calls of the author's functions, in the state as it is. Each may raise Stuck."""
+    """The shell's guarded calls of the author's functions, in the state as it is. Each may raise Stuck.
 
-    def command(self, element: str) -> Sent:
-        """Call the function of a step; return its command, encoded, with its destination and number."""
+    `item` is that of the innermost `each` that the element is reached in, with what is known in there; else None.
+    """
+
+    def command(self, element: str, item: Item | None) -> Sent:
+        """Call the function of a step or call; return its command, encoded, with its destination and number."""
 
     def undo(self, function: str, done: Done) -> Sent:
         """Call a compensation, with the values as they were when `done` was completed."""
 
-    def key(self, element: str) -> str:
+    def key(self, element: str, item: Item | None) -> str:
         """Call the function of a wait; return the key."""
 
-    def wake_at(self, element: str, now_ms: int) -> int:
+    def wake_at(self, element: str, item: Item | None, now_ms: int) -> int:
         """Call the function of a sleep; return the time to wake, in UTC ms."""
 
-    def condition(self, name: str) -> bool:
+    def subject(self, element: str, item: Item | None) -> Raw:
+        """Call the function of a task; return what the person is shown, encoded."""
+
+    def event(self, element: str, item: Item | None) -> tuple[str, str | None, Raw]:
+        """Call the function of a publish; return the event's type, its key if it has one, and the event, encoded."""
+
+    def items(self, element: str, item: Item | None) -> list[Raw]:
+        """Call the function that lists the items of an `each`; return each of them, encoded."""
+
+    def condition(self, name: str, item: Item | None) -> bool:
         """Call a condition."""
 
-    def answer(self, element: str) -> Raw:
+    def answer(self, element: str, item: Item | None) -> Raw:
         """Call the function of an answer; return it encoded."""
+
+
+MOST_MOVES = 10_000
+"""How often tokens may move in one turn. A flow that never waits would hold up all sagas, and fill the memory."""
 
 
 class Turn:
     """The state, the facts recorded so far, and the work left."""
 
-    __slots__ = ("dirty", "evaluate", "graph", "now", "records", "state", "tokens")
+    __slots__ = ("dirty", "evaluate", "graph", "left", "now", "records", "state", "tokens")
 
     def __init__(self, graph: Graph, state: State | None, now_ms: int, evaluate: Evaluate) -> None:
         self.graph = graph
@@ -67,6 +84,7 @@ class Turn:
         self.records: list[Record] = []
         self.tokens: list[tuple[str, str]] = []
         self.dirty: dict[str, None] = {}
+        self.left = MOST_MOVES
 
     def record(self, record: Record) -> None:
         """Record a fact: it is applied to the state at once."""
@@ -83,6 +101,10 @@ class Turn:
     def touch(self, scope: str) -> None:
         """Something in the scope instance came to an end: see if it is complete, or what is undone next."""
         self.dirty[scope] = None
+
+    def item(self, scope: str) -> Item | None:
+        """Return the item that this scope instance is about."""
+        return item_around(self.state, scope)
 
     def path(self, scope: str, element: str) -> str:
         """Return the path of the next visit of `element` in this scope instance."""

@@ -2,22 +2,54 @@
 
 Only what completed is undone, at most once for each completion. A compensation that is refused, or out of
 attempts, is parked, and nothing before it is undone until a person has decided.
+
+The same holds for a compensation in the middle of the flow (`compensate`), which undoes a part and goes on.
 """
 
 from __future__ import annotations
 
+from saga.flow.graph import Compensate, Scope
 from saga.machine import records as r
-from saga.machine.state import TOP, ScopeInstance
+from saga.machine.state import TOP, Done, Phase, ScopeInstance
 from saga.machine.turn import Stuck, Turn
 
-__all__ = ["undo_next"]
+__all__ = ["undo_next", "undo_some", "undone"]
 
 
 def undo_next(turn: Turn, scope: ScopeInstance) -> bool:
     """Send the next compensation of a scope instance in which nothing is open; False when none is left."""
     if not scope.done or scope.done[-1].order <= scope.keep:
         return False
-    done = scope.done[-1]
+    _send(turn, scope, scope.done[-1])
+    return True
+
+
+def undo_some(turn: Turn, scope: ScopeInstance) -> None:
+    """Go on with the compensations that stand in the middle of the flow of a scope instance which goes forward: send
+    the next one, or let the flow go on when none is left. One at a time, whoever asked for it."""
+    visits = [visit for visit in turn.state.visits.values() if visit.scope == scope.path]
+    if any(visit.undoes is not None for visit in visits):
+        return
+    for visit in visits:
+        if visit.phase is not Phase.UNDOING:
+            continue
+        wanted = (x for x in reversed(scope.done) if x.order <= visit.until and _belongs_to(x, visit.target))
+        done = next(wanted, None)
+        if done is not None:
+            _send(turn, scope, done)
+            return
+        node = turn.graph.nodes[visit.element]
+        assert isinstance(node, Compensate)
+        turn.record(r.CompensationDone(visit.path))
+        turn.arrive(visit.scope, node.next)
+
+
+def _belongs_to(done: Done, target: str) -> bool:
+    """Whether something was done by the element `target`, or in it; every element of its path has an ordinal."""
+    return not target or any(part.rpartition(".")[0] == target for part in done.path.split("/"))
+
+
+def _send(turn: Turn, scope: ScopeInstance, done: Done) -> None:
     path = f"{done.path}~{done.tries + 1}"
     try:
         sent = turn.evaluate.undo(done.undo, done)
@@ -25,11 +57,10 @@ def undo_next(turn: Turn, scope: ScopeInstance) -> bool:
         turn.record(
             r.Parked(path, done.element, scope.path, stuck.kind, stuck.reason, turn.now, of=done.path)
         )
-        return True
+        return
     turn.record(
         r.UndoSent(path, done.element, scope.path, done.path, sent.type, sent.command, sent.to, sent.number)
     )
-    return True
 
 
 def undone(turn: Turn, scope: ScopeInstance) -> None:
@@ -40,5 +71,6 @@ def undone(turn: Turn, scope: ScopeInstance) -> None:
     assert scope.parent is not None
     assert scope.failure is not None
     node = turn.graph.scope(scope.element)
+    assert isinstance(node, Scope)
     turn.record(r.ScopeUndone(scope.path))
     turn.arrive(scope.parent, node.catch[scope.failure.code])

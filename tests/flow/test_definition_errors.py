@@ -870,11 +870,20 @@ def step_without_self() -> None:
         flow = pay
 
 
-@wrong("pay", "takes arguments beside self (amount: 'int')", "nothing but self")
+@wrong("pay", "takes an item, but stands in no each", "nothing but self")
 def step_with_an_argument() -> None:
     class Wrong(Saga[Placed]):
         @step()
         def pay(self, amount: int) -> Pay: ...
+
+        flow = pay
+
+
+@wrong("pay", "takes arguments beside self (amount: 'int', currency: 'str')", "nothing but self")
+def step_with_two_arguments() -> None:
+    class Wrong(Saga[Placed]):
+        @step()
+        def pay(self, amount: int, currency: str) -> Pay: ...
 
         flow = pay
 

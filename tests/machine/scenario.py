@@ -34,7 +34,7 @@ from saga.machine import (
 )
 from saga.machine import records as r
 from saga.machine import stimuli as s
-from saga.machine.state import Done, Sent, Visit
+from saga.machine.state import Done, Item, Sent, Visit
 
 from .graphs import Blocks, graph
 
@@ -53,33 +53,47 @@ class Author:
         self.holds = dict(holds)
         self.sleeps = sleeps
         self.broken: dict[str, str] = {}
+        self.listed: dict[str, list[object]] = {}
+        """What `items` lists, by its name."""
         self.seen: dict[str, Done] = {}
         """What each compensation was called with last."""
         self._numbers: Counter[str] = Counter()
         self.to: dict[str, str] = {}
 
-    def command(self, element: str) -> Sent:
+    def command(self, element: str, item: Item | None) -> Sent:
         return self._sent(element, {})
 
     def undo(self, function: str, done: Done) -> Sent:
         self.seen[function] = copy.copy(done)
         return self._sent(function, {"of": done.path})
 
-    def key(self, element: str) -> str:
+    def key(self, element: str, item: Item | None) -> str:
         self._call(element)
         return f"key of {element}"
 
-    def wake_at(self, element: str, now_ms: int) -> int:
+    def wake_at(self, element: str, item: Item | None, now_ms: int) -> int:
         self._call(element)
         return now_ms + self.sleeps
 
-    def condition(self, name: str) -> bool:
+    def condition(self, name: str, item: Item | None) -> bool:
         self._call(name)
         return self.holds[name]
 
-    def answer(self, element: str) -> Raw:
+    def answer(self, element: str, item: Item | None) -> Raw:
         self._call(element)
         return raw(element)
+
+    def subject(self, element: str, item: Item | None) -> Raw:
+        self._call(element)
+        return raw(element)
+
+    def event(self, element: str, item: Item | None) -> tuple[str, str | None, Raw]:
+        self._call(element)
+        return f"{element}/1", f"key of {element}", raw(element)
+
+    def items(self, element: str, item: Item | None) -> list[Raw]:
+        self._call(element)
+        return [raw(each) for each in self.listed[element]]
 
     def _call(self, function: str) -> None:
         if function in self.broken:

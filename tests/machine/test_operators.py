@@ -63,7 +63,7 @@ def test_of_several_parked_visits_one_must_be_named() -> None:
 
 def test_a_visit_that_is_not_parked_cannot_be_retried_even_when_others_are() -> None:
     saga = scenario(parallel(step("a"), step("b"))).block("a")
-    saga.impossible(lambda: saga.retry("b"), r"'b' is not parked; parked: a\.1")
+    saga.impossible(lambda: saga.retry("b"), r"'b' is not parked; there is: a\.1")
 
 
 def test_retrying_a_step_whose_function_raised_calls_it_again() -> None:

@@ -32,7 +32,7 @@ from saga.machine import (
     replay,
 )
 from saga.machine import stimuli as s
-from saga.machine.state import Done, Sent
+from saga.machine.state import Done, Item, Sent
 
 from .graphs import Blocks, graph, participants
 from .invariants import check_state, hold
@@ -94,7 +94,7 @@ class World:
 
     # --- the author (machine.Evaluate) ----------------------------------------------------------------
 
-    def command(self, element: str) -> Sent:
+    def command(self, element: str, item: Item | None) -> Sent:
         self._call(element)
         return self._make(element, self.to[element], "")
 
@@ -102,21 +102,33 @@ class World:
         self._call(function)
         return self._make(function, self.to.get(done.element, "context-1"), command_id(ID, done.path))
 
-    def key(self, element: str) -> str:
+    def key(self, element: str, item: Item | None) -> str:
         self._call(element)
         return "key"
 
-    def wake_at(self, element: str, now_ms: int) -> int:
+    def wake_at(self, element: str, item: Item | None, now_ms: int) -> int:
         self._call(element)
         return now_ms + 40
 
-    def condition(self, name: str) -> bool:
+    def condition(self, name: str, item: Item | None) -> bool:
         self._call(name)
         return self.chance(2)
 
-    def answer(self, element: str) -> Raw:
+    def answer(self, element: str, item: Item | None) -> Raw:
         self._call(element)
         return Raw(f'"{element}"'.encode())
+
+    def subject(self, element: str, item: Item | None) -> Raw:
+        self._call(element)
+        return Raw(b"null")
+
+    def event(self, element: str, item: Item | None) -> tuple[str, str | None, Raw]:
+        self._call(element)
+        return f"{element}/1", "key", Raw(b"{}")
+
+    def items(self, element: str, item: Item | None) -> list[Raw]:
+        self._call(element)
+        return [Raw(str(n).encode()) for n in range(self.below(4))]
 
     def _call(self, function: str) -> None:
         if self.chance(self.trouble):
