@@ -296,25 +296,39 @@ class Ledger:
         return effects
 
     def _seal(self, instance: Instance, effects: Effects) -> None:
-        state, no = instance.state, instance.no
+        state, numbers = instance.state, instance.numbers
         before, after = instance.pending, pending(state)
-        status = state.status_with(bool(after.incidents))
-        numbers = instance.numbers
-        if numbers:
-            for path in numbers.keys() - state.visits.keys():
+        instance.pending = after
+        for path in list(numbers):
+            if path not in state.visits:
                 effects.over.append((instance, path, *numbers.pop(path)))
-        if after.commands:
-            known = before.commands
-            for path, (sent, attempt) in after.commands.items():
-                earlier = known.get(path)
-                if earlier is None or earlier[1] != attempt:
-                    numbers[path] = (sent.to, sent.number)
-                    effects.sends.append((instance, path, sent.to))
+        known = before.commands
+        for path, (sent, attempt) in after.commands.items():
+            earlier = known.get(path)
+            if earlier is None or earlier[1] != attempt:
+                numbers[path] = (sent.to, sent.number)
+                effects.sends.append((instance, path, sent.to))
         if after.resolves:
             for path, sent in after.resolves.items():
                 if before.inquiries.get(path) != after.inquiries[path]:
                     numbers[path] = (sent.to, sent.number)
                     effects.inquiries.append((instance, path, sent.to))
+        # what both have nothing of is the same object, so that most of these need no look inside
+        if before.timers is not after.timers:
+            self._timer_rows(instance.no, before, after, effects)
+        if before.waits is not after.waits:
+            self._wait_rows(instance.no, before, after)
+        if before.incidents is not after.incidents:
+            self._incident_rows(instance.no, before, after)
+        self._status(instance, before, effects)
+
+    def _status(self, instance: Instance, before: Pending, effects: Effects) -> None:
+        """Note what of the summary of a saga, its row, has changed."""
+        state, after, numbers = instance.state, instance.pending, instance.numbers
+        active = bool(after.commands or after.resolves)
+        if active is not bool(before.commands or before.resolves):
+            effects.active.append((instance, 1 if active else -1))
+        status = state.status_with(bool(after.incidents))
         ended = state.ended is not None
         busy = bool(numbers) and not ended
         refused = state.failure is not None
@@ -323,16 +337,6 @@ class Ledger:
             if status is not instance.status:
                 effects.changed.append((instance, instance.status))
             instance.status, instance.busy, instance.refused = status, busy, refused
-        active = bool(after.commands or after.resolves)
-        if active is not bool(before.commands or before.resolves):
-            effects.active.append((instance, 1 if active else -1))
-        if before.timers or after.timers:
-            self._timer_rows(no, before, after, effects)
-        if before.waits or after.waits:
-            self._wait_rows(no, before, after)
-        if before.incidents or after.incidents:
-            self._incident_rows(no, before, after)
-        instance.pending = after
 
     def _status_rows(self, instance: Instance, status: Status, busy: bool, ended: bool) -> None:
         start = self._new.get(instance.no)

@@ -59,6 +59,11 @@ def pending(state: State) -> Pending:
     if state.ended is not None:
         return NOTHING_AT_ALL
     moving = not state.suspended
+    if len(state.visits) == 1 and len(state.scopes) == 1 and moving:
+        (visit,) = state.visits.values()
+        if visit.phase is Phase.OPEN and visit.due is None:  # what most sagas are, most of the time
+            assert visit.sent is not None
+            return Pending({visit.path: (visit.sent, visit.attempt)})
     commands: dict[str, tuple[Sent, int]] = {}
     resolves: dict[str, Sent] = {}
     timers: dict[str, int] = {}
