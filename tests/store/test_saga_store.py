@@ -141,6 +141,29 @@ def test_an_unknown_saga_is_none(store: SagaStore) -> None:
     assert store.journal(99) == []
 
 
+def test_updates_that_are_alike_and_others_stand_in_one_commit(store: SagaStore) -> None:
+    batch = Batch()
+    for no in range(1, 8):
+        add_saga(batch, no)
+    store.commit(batch)
+    updates = Batch()
+    updates.saga_updates = {
+        1: ("COMPLETED", 0, 9, None, None),
+        2: ("COMPENSATED", 0, 9, "late", "too late"),
+        3: ("COMPLETED", 0, 9, None, None),
+        4: ("COMPENSATED", 0, 9, "late", "too late"),
+        5: ("COMPENSATED", 0, 9, "late", "much too late"),
+        6: ("COMPLETED", 0, 8, None, None),
+    }
+    store.commit(updates)
+    untouched = ("RUNNING", 1, None, None, None)
+    for no in range(1, 8):
+        row = store.row(no)
+        assert row is not None
+        found = (row.status, row.busy, row.ended_ms, row.refusal_code, row.refusal_reason)
+        assert found == updates.saga_updates.get(no, untouched)
+
+
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 63, 64, 65, 137, 1_100])
 def test_batches_of_any_size_are_written_whole(store: SagaStore, count: int) -> None:
     batch = Batch()
