@@ -84,7 +84,7 @@ class Worker(pykka.ThreadingActor):
 
     @staticmethod
     def _create_actor_inbox() -> SimpleQueue[Any]:
-        """What pykka puts our wakes in: its own `queue.Queue` is written in Python, this one wakes in a tenth."""
+        """Return what pykka puts our wakes in. Its own, `queue.Queue`, is written in Python; this one is quicker."""
         return SimpleQueue()
 
     most = 1_024

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import structlog
 from msgspec import Raw
@@ -28,7 +27,7 @@ from saga.machine import Pending, Status, Stimulus, decide, encode_records, pend
 from saga.machine import stimuli as s
 from saga.machine.records import Record, Resumed, WaitBegun
 from saga.machine.state import Phase
-from saga.store import Batch, SagaStore, chain
+from saga.store import Batch, SagaStore, chain, digest_of
 
 __all__ = ["Effects", "Event", "Ledger", "input_digest"]
 
@@ -77,7 +76,7 @@ class Effects:
 
 def input_digest(data: bytes) -> bytes:
     """Return the digest by which a second start with the same id is compared with the first."""
-    return blake2b(data, digest_size=16).digest()
+    return digest_of(data)
 
 
 class Ledger:
@@ -346,7 +345,7 @@ class Ledger:
                 return
         failure = instance.state.failure
         self.batch.saga_updates[instance.no] = (
-            status.value,
+            status._value_,
             int(busy),
             self.now if ended else None,
             failure.code if failure else None,
@@ -390,7 +389,7 @@ class Ledger:
             instance.no,
             state.id,
             instance.definition_no,
-            status.value,
+            status._value_,
             int(busy),
             state.started_ms,
             self.now if status.ended else None,

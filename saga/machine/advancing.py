@@ -16,13 +16,15 @@ from saga.machine.turn import Stuck, Turn
 
 __all__ = ["arrive", "complete"]
 
+_FORWARD = Direction.FORWARD  # looked up once: see `pending`
+
 
 def arrive(turn: Turn, scope: str, node_id: str) -> None:
     """Let a token arrive at a node. In a scope that has turned back meanwhile it is gone."""
     instance = turn.state.scopes.get(scope)
     if instance is None:
         return
-    if instance.direction is not Direction.FORWARD:
+    if instance.direction is not _FORWARD:
         turn.touch(scope)  # it may have been the last thing that was open there
         return
     node = turn.graph.nodes[node_id]

@@ -41,6 +41,8 @@ UNDO_RETRY = RetryPolicy(attempts=10, first_ms=100, factor=2.0, max_ms=60_000, j
 MOST_MOVES = 10_000
 """How often tokens may move in one turn. A flow that never waits would hold up all sagas, and fill the memory."""
 
+_FORWARD = Direction.FORWARD  # looked up once: see `pending`
+
 UNDECIDED = "whether this pivot step was done is unknown, so a person must decide"
 
 
@@ -86,7 +88,7 @@ def _run(turn: Turn) -> None:
 
 def _goes_forward(turn: Turn, path: str) -> bool:
     scope = turn.state.scopes.get(path)
-    return scope is not None and scope.direction is Direction.FORWARD
+    return scope is not None and scope.direction is _FORWARD
 
 
 def _depth(path: str) -> int:
@@ -97,7 +99,7 @@ def _settle(turn: Turn, path: str) -> None:
     scope = turn.state.scopes.get(path)
     if scope is None or scope.open:
         return
-    if scope.direction is Direction.FORWARD:
+    if scope.direction is _FORWARD:
         complete(turn, path)
     elif undo_next(turn, scope):
         pass
@@ -338,7 +340,7 @@ def _timer(turn: Turn, stimulus: s.TimerFired) -> None:
         scope = turn.state.scopes.get(stimulus.path)
         if scope is None or scope.due is None or turn.now < scope.due:
             return
-        if scope.direction is Direction.FORWARD:
+        if scope.direction is _FORWARD:
             throw(turn, scope.path, "timeout", f"{scope.element} was not done in time", scope.element)
     elif stimulus.timer == DEADLINE:
         if visit.due is not None and turn.now >= visit.due:

@@ -31,6 +31,9 @@ from saga.machine.state import (
 
 __all__ = ["Unfitting", "apply", "evolve", "replay"]
 
+_OPEN = Phase.OPEN
+"""Looked up once: see `pending`."""
+
 
 class Unfitting(Exception):
     """A record does not fit the state it is applied to."""
@@ -252,7 +255,7 @@ def _looped(state: State, record: r.Looped) -> None:
 
 def _command_sent(state: State, record: r.CommandSent) -> None:
     sent = Sent(record.type, record.command, record.to, record.number)
-    _open(state, Visit(record.path, record.element, record.scope, Phase.OPEN, sent, due=record.due))
+    _open(state, Visit(record.path, record.element, record.scope, _OPEN, sent, due=record.due))
 
 
 def _attempt_failed(state: State, record: r.AttemptFailed) -> None:

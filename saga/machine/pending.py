@@ -18,6 +18,9 @@ __all__ = ["DEADLINE", "WAKE", "Pending", "command_id", "pending", "timer_name"]
 
 DEADLINE, WAKE = "deadline", "wake"
 
+_OPEN, _PARKED, _RESOLVING, _WAITING = Phase.OPEN, Phase.PARKED, Phase.RESOLVING, Phase.WAITING
+"""Looked up once: up to Python 3.11 an Enum's class has a `__getattr__`, and each look costs like ten of others."""
+
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """What most sagas have of most things; shared, since every turn makes a `Pending` and thousands are kept."""
 
@@ -61,7 +64,7 @@ def pending(state: State) -> Pending:
     moving = not state.suspended
     if len(state.visits) == 1 and len(state.scopes) == 1 and moving:
         (visit,) = state.visits.values()
-        if visit.phase is Phase.OPEN and visit.due is None:  # what most sagas are, most of the time
+        if visit.phase is _OPEN and visit.due is None:  # what most sagas are, most of the time
             assert visit.sent is not None
             return Pending({visit.path: (visit.sent, visit.attempt)})
     commands: dict[str, tuple[Sent, int]] = {}
@@ -72,26 +75,26 @@ def pending(state: State) -> Pending:
     inquiries: dict[str, int] = {}
     for path, visit in state.visits.items():
         phase = visit.phase
-        if phase is Phase.OPEN:
+        if phase is _OPEN:
             assert visit.sent is not None
             if moving or path not in state.answered:
                 commands[path] = (visit.sent, visit.attempt)
-        elif phase is Phase.RESOLVING:
+        elif phase is _RESOLVING:
             assert visit.sent is not None
             if moving or path not in state.answered:
                 resolves[path] = visit.sent
                 inquiries[path] = visit.inquiries
-        elif phase is Phase.WAITING:
+        elif phase is _WAITING:
             if moving:
                 waits[path] = (visit.event, visit.key)
-        elif phase is Phase.PARKED:
+        elif phase is _PARKED:
             assert visit.incident is not None
             incidents[path] = visit.incident
             continue
         if moving:
             if visit.wake is not None:
                 timers[timer_name(path, WAKE)] = visit.wake
-            if visit.due is not None and phase is not Phase.RESOLVING:
+            if visit.due is not None and phase is not _RESOLVING:
                 timers[timer_name(path, DEADLINE)] = visit.due
     if moving and len(state.scopes) > 1:
         for path, scope in state.scopes.items():

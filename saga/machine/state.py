@@ -49,7 +49,11 @@ class Status(StrEnum):
     @property
     def ended(self) -> bool:
         """Whether a saga of this status is over for ever."""
-        return self is Status.COMPLETED or self is Status.COMPENSATED
+        return self in _ENDED
+
+
+_RUNNING, _ENDED = Status.RUNNING, (Status.COMPLETED, Status.COMPENSATED)
+"""Looked up once: see `pending`."""
 
 
 class Direction(Enum):
@@ -221,4 +225,4 @@ class State(msgspec.Struct, gc=False):
             return Status.SUSPENDED
         if parked:
             return Status.PARKED
-        return Status.RUNNING if self.failure is None else Status.COMPENSATING
+        return _RUNNING if self.failure is None else Status.COMPENSATING
