@@ -241,7 +241,7 @@ class Runtime:
         crew = self._open_crew()
         request = self._start_request(starts)
         completions = self._wait(crew, request, request.reply, timeout)
-        return [Handle(completion, self._look, self._open_crew) for completion in completions]
+        return self._handles(completions)
 
     async def start_async(
         self,
@@ -261,7 +261,11 @@ class Runtime:
         crew = self._open_crew()
         request = self._start_request(starts)
         completions = await self._wait_async(crew, request, request.reply, timeout)
-        return [Handle(completion, self._look, self._open_crew) for completion in completions]
+        return self._handles(completions)
+
+    def _handles(self, completions: Iterable[Completion]) -> list[Handle]:
+        look, check = self._look, self._open_crew
+        return [Handle(completion, look, check) for completion in completions]
 
     def handle(self, id: str) -> Handle:
         """Return a handle of a saga that was started before; waiting for one that is not there raises UnknownSaga."""

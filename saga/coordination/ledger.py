@@ -163,7 +163,8 @@ class Ledger:
         state, records = decide(instance.graph, instance.state, stimulus, self.now, instance.author)
         no, seq, now = instance.no, instance.seq + 1, self.now
         if seq == 1:
-            instance.state = instance.author.state = state
+            instance.state = state
+            instance.author.follow(state)
         self._dirty[no] = instance
         if not records:
             return False

@@ -54,7 +54,7 @@ def decide(
     Returns the state, evolved in place, and the records in order; none when nothing is worth remembering.
     Raises NotPossible when an operator's action does not fit; state and journal are then as they were.
     """
-    turn = Turn(graph, state, now_ms, evaluate)
+    turn = Turn(graph, state, now_ms, evaluate)  # type: ignore[arg-type]  # see `Turn.state`
     if isinstance(stimulus, s.Start):
         _begin(turn, stimulus)
     elif turn.state.ended is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import msgspec
 from msgspec import Raw
 
 from saga.flow.graph import Graph
@@ -54,19 +55,17 @@ class Evaluate(Protocol):
         """Call the function of an answer; return it encoded."""
 
 
-class Turn:
-    """The state, the facts recorded so far, and the work left."""
+class Turn(msgspec.Struct, gc=False):
+    """The state, the time in UTC ms, the facts recorded so far, and the work left."""
 
-    __slots__ = ("dirty", "evaluate", "graph", "now", "records", "state", "tokens")
-
-    def __init__(self, graph: Graph, state: State | None, now_ms: int, evaluate: Evaluate) -> None:
-        self.graph = graph
-        self.state: State = state  # type: ignore[assignment]  # None only until `Started` is recorded
-        self.now = now_ms
-        self.evaluate = evaluate
-        self.records: list[Record] = []
-        self.tokens: list[tuple[str, str]] = []
-        self.dirty: dict[str, None] = {}
+    graph: Graph
+    state: State
+    """None only until `Started` is recorded."""
+    now: int
+    evaluate: Evaluate
+    records: list[Record] = []
+    tokens: list[tuple[str, str]] = []
+    dirty: dict[str, None] = {}
 
     def record(self, record: Record) -> None:
         """Record a fact: it is applied to the state at once."""

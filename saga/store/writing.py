@@ -103,9 +103,7 @@ class _SagaUpdates:
         for row, nos in alike.items():
             if len(nos) >= ALIKE:
                 execute(self._same, [*flat([row]), f"[{','.join(map(str, nos))}]"])
-        self._each.run(
-            execute, {no: row for row, nos in alike.items() if len(nos) < ALIKE for no in nos}
-        )
+        self._each.run(execute, {no: row for row, nos in alike.items() if len(nos) < ALIKE for no in nos})
 
 
 class _Settings:
