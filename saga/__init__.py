@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from saga.history import HistoryEntry
     from saga.machine import Status
     from saga.runtime import Runtime, Start
+    from saga.tasks import OpenTask
 
 __all__ = [
     "Command",
@@ -90,6 +91,7 @@ __all__ = [
     "NotDecodable",
     "NotEncodable",
     "NotReached",
+    "OpenTask",
     "Outcome",
     "Overloaded",
     "PayloadTooLarge",
@@ -142,6 +144,7 @@ __all__ = [
 _LAZY = {
     "Handle": "saga.handle",
     "HistoryEntry": "saga.history",
+    "OpenTask": "saga.tasks",
     "Outcome": "saga.coordination.outcome",
     "Refusal": "saga.coordination.outcome",
     "Runtime": "saga.runtime",

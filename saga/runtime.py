@@ -18,7 +18,7 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar, cast
 
 from msgspec import Raw
 
@@ -30,7 +30,7 @@ from saga.coordination.definitions import Definitions
 from saga.coordination.envelopes import Direct, RetryDeliveries
 from saga.coordination.evaluation import key_text
 from saga.coordination.instances import Instance
-from saga.coordination.outcome import Completion
+from saga.coordination.outcome import Completion, Outcome
 from saga.coordination.participation import Given, read_participants
 from saga.errors import (
     CommandFailed,
@@ -48,10 +48,11 @@ from saga.handle import Handle, refuse_in_actor
 from saga.history import HistoryEntry, read_history
 from saga.machine import Status, Stimulus
 from saga.machine import stimuli as s
-from saga.machine.acting import parked_visit
-from saga.messages import Command, Event, Rejected, key_field, type_name
+from saga.machine.acting import open_task, parked_visit
+from saga.messages import RESERVED_CODES, Command, Event, Rejected, key_field, type_name
 from saga.participants import Context
 from saga.store import OverviewRow, OwnerLock, StoreFiles, StoreReader
+from saga.tasks import OpenTask, read_tasks
 
 __all__ = ["Runtime", "Start"]
 
@@ -117,6 +118,9 @@ class Runtime:
         self._definitions = Definitions(sagas)
         self._participants = read_participants(contexts, self._definitions.given)
         self._routes = {command: each.name for each in self._participants for command in each.commands}
+        self._answering = {
+            command: definition.saga for command, definition in self._definitions.answering.items()
+        }
         self._files = StoreFiles.at(store)
         self._clock: Clock = clock or SystemClock()
         self._settings = Settings(
@@ -241,7 +245,7 @@ class Runtime:
         crew = self._open_crew()
         request = self._start_request(starts)
         completions = self._wait(crew, request, request.reply, timeout)
-        return [Handle(completion, self._look, self._open_crew) for completion in completions]
+        return self._handles(completions)
 
     async def start_async(
         self,
@@ -261,7 +265,11 @@ class Runtime:
         crew = self._open_crew()
         request = self._start_request(starts)
         completions = await self._wait_async(crew, request, request.reply, timeout)
-        return [Handle(completion, self._look, self._open_crew) for completion in completions]
+        return self._handles(completions)
+
+    def _handles(self, completions: Iterable[Completion]) -> list[Handle]:
+        look, check = self._look, self._open_crew
+        return [Handle(completion, look, check) for completion in completions]
 
     def handle(self, id: str) -> Handle:
         """Return a handle of a saga that was started before; waiting for one that is not there raises UnknownSaga."""
@@ -307,10 +315,15 @@ class Runtime:
         """Send a command to the context or gateway that handles it, and return its answer.
 
         For what needs no saga. It is kept in the file of that context only: sent again with the same `id`, it is
-        answered from there and not carried out twice (a gateway has no file: there it may be).
+        answered from there and not carried out twice (a gateway has no file: there it may be). A command that a saga
+        of a context answers starts that saga, whose id is `send:` and `id`.
         Raises Rejected, CommandFailed (a technical failure), NoHandler, WaitTimeout (it may still be carried out),
         NotEncodable, RuntimeClosed, StoreFailed.
         """
+        if type(command) in self._answering:
+            started = self._start_of_command(command, id)
+            handle = self.start_many([started], timeout=timeout)[0]
+            return cast(R, _answer_of(handle.wait(timeout), handle.id))
         command_id, reply = self._send(command, id)
         try:
             answer: R = reply.result(timeout)
@@ -321,6 +334,13 @@ class Runtime:
 
     async def send_async(self, command: Command[R], *, id: str | None = None, timeout: float = 30.0) -> R:
         """`send` for asyncio: does not block the loop."""
+        if type(command) in self._answering:
+            started = self._start_of_command(command, id)
+            handle = (await self.start_many_async([started], timeout=timeout))[0]
+            try:
+                return cast(R, _answer_of(await asyncio.wait_for(_outcome_of(handle), timeout), handle.id))
+            except TimeoutError:
+                raise WaitTimeout(f"command {handle.id!r}", timeout) from None
         command_id, reply = self._send(command, id)
         try:
             answer: R = await asyncio.wait_for(asyncio.wrap_future(reply), timeout)
@@ -328,6 +348,12 @@ class Runtime:
             self._outstanding.discard(reply)
             raise WaitTimeout(f"command {command_id!r}", timeout) from None
         return answer
+
+    def _start_of_command(self, command: Command[Any], id: str | None) -> Start[Any]:
+        """Return the start of the saga that answers a command; its id is the command's, so that it is started once."""
+        refuse_in_actor("send")
+        command_id = uuid.uuid4().hex if id is None else _checked_id(id)
+        return Start(self._answering[type(command)], command, f"send:{command_id}")
 
     def _send(self, command: Command[Any], id: str | None) -> tuple[str, Future[Any]]:
         refuse_in_actor("send")
@@ -391,7 +417,7 @@ class Runtime:
             data = b"null"
             if visit.undoes is None:
                 function = instance.author.function(visit.element)
-                if function is None or function.kind != "step":
+                if function is None or function.kind not in ("step", "call"):
                     raise NotAllowed(id, "mark_done", f"{visit.element} is no step; retry it or skip it")
                 try:
                     data = codec_for(function.answer).encode(answer)
@@ -426,6 +452,59 @@ class Runtime:
         refuse_in_actor(name)
         request = q.Act(id, name, stimulus, _Reply())
         self._wait(self._open_crew(), request, request.reply, timeout)
+
+    # --- tasks ------------------------------------------------------------------------------------
+
+    def tasks(
+        self,
+        *,
+        saga: type[Saga[Any]] | str | None = None,
+        task: str | None = None,
+        assignee: str | None = None,
+        limit: int = 100,
+    ) -> list[OpenTask]:
+        """Return what persons are to decide, at most `limit` tasks, those of the sagas started first before others.
+
+        - `saga`: the class or its name; `task`: the name of the element;
+        - `assignee`: tasks of this person, "" for those of nobody in particular, None for all.
+        """
+        name = self._definitions.of(saga).graph.name if isinstance(saga, type) else saga
+        return self._read(
+            lambda reader: read_tasks(reader, saga=name, task=task, assignee=assignee, limit=limit)
+        )
+
+    def complete_task(
+        self, id: str, answer: object = None, *, task: str = "", by: str = "", timeout: float = 30.0
+    ) -> None:
+        """Decide a task of the saga `id`; return when that is on disk.
+
+        - `answer`: the decision, of the type that the task says;
+        - `task`: its element or path, needed when several are open in the saga; `by`: who has decided.
+
+        Raises UnknownSaga, NotAllowed when there is no such task (any more), NotEncodable when `answer` does not fit.
+        """
+
+        def make(instance: Instance) -> Stimulus:
+            visit = open_task(instance.state, task)
+            function = instance.author.function(visit.element)
+            if function is None or function.kind != "task":
+                what = "its class is not known to this runtime; add it to Runtime(sagas=[...])"
+                raise NotAllowed(id, "complete_task", what)
+            try:
+                data = codec_for(function.answer).encode(answer)
+            except NotEncodable as error:
+                error.add_note(f"complete_task of {visit.path} in saga {id!r} takes what its task asks for")
+                raise
+            instance.author.forget(visit.element)
+            return s.Decide(Raw(data), by, visit.path)
+
+        self._act(id, "complete_task", make, timeout)
+
+    def assign_task(
+        self, id: str, assignee: str, *, task: str = "", by: str = "", timeout: float = 30.0
+    ) -> None:
+        """Say who is to decide a task, "": anybody. Raises as `complete_task`."""
+        self._act(id, "assign_task", s.Assign(assignee, by, task), timeout)
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -538,6 +617,20 @@ class _Reply(Future[T]):
     def set_exception(self, exception: BaseException | None) -> None:
         with suppress(InvalidStateError):
             super().set_exception(exception)
+
+
+async def _outcome_of(handle: Handle) -> Outcome:
+    return await handle
+
+
+def _answer_of(outcome: Outcome, command_id: str) -> Any:
+    """Return the answer of a saga that has answered a command; raise Rejected or CommandFailed when it was undone."""
+    refusal = outcome.refusal
+    if refusal is None:
+        return outcome.answer
+    if refusal.code in RESERVED_CODES:
+        raise CommandFailed(command_id, f"{refusal.reason} [{refusal.code}]")
+    raise Rejected(refusal.reason, code=refusal.code)
 
 
 def _begun(request: object, timeout: float) -> WaitTimeout:

@@ -60,6 +60,7 @@ HOUSE = (
     Layer("machine", EFFECTS, pure=True),  # decide, evolve, pending
     Layer("store", owns={"sqlite3", "sqlite_utils"}),
     Layer("history", EFFECTS, pure=True),  # a journal as a person reads it
+    Layer("tasks", EFFECTS, pure=True),  # what persons are to decide, as an application lists it
     Layer("verification"),  # is what is stored what was written?
     Layer("clock"),
     Layer("coordination", STARTS_OR_SLEEPS | CALENDAR | CHANCE),  # what coordinator and participants do

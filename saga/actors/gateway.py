@@ -134,13 +134,15 @@ class GatewayActor(Worker):
             raise message.error
 
     def _deliver(self, message: Deliver) -> None:
-        self._book.accept(message.command_id)
-        if self._driver.is_async(message.type):
+        if self._loop is not None and self._driver.is_async(message.type):
+            self._book.accept(message.command_id)
             self._in_loop(self._call_async(message))
         elif self._pool is not None:
+            self._book.accept(message.command_id)
             self._pool.submit(message)
         elif self._book.begin(message.command_id):
-            self._answers.append(self._driver.answer(message, self._driver.call(message, self._busy)))
+            driver = self._driver
+            self._answers.append(driver.answer(message, driver.call(message, self._busy)))
             self._ended(message)
 
     def _direct(self, message: Direct) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import pykka
@@ -80,6 +81,11 @@ class Worker(pykka.ThreadingActor):
     def abandon(self) -> None:
         """Let go of what was opened without writing anything; after a crash."""
         raise NotImplementedError
+
+    @staticmethod
+    def _create_actor_inbox() -> SimpleQueue[Any]:
+        """Return what pykka puts our wakes in. Its own, `queue.Queue`, is written in Python; this one is quicker."""
+        return SimpleQueue()
 
     most = 1_024
     """Messages taken at once."""

@@ -57,7 +57,9 @@ class Refusal(_Output, frozen=True, kw_only=True):
 class Waiting(_Output, frozen=True, kw_only=True):
     """One thing that a saga waits for. Which fields are there depends on `kind`."""
 
-    kind: Literal["answer", "inquiry", "attempt", "event", "time", "deadline", "person", "unknown"]
+    kind: Literal[
+        "answer", "inquiry", "attempt", "event", "task", "saga", "time", "deadline", "person", "unknown"
+    ]
     path: str
     """Of the visit, such as `take_payment.1`; empty for the saga as a whole."""
     type: str | None = None
@@ -65,6 +67,10 @@ class Waiting(_Output, frozen=True, kw_only=True):
     participant: str | None = None
     key: str | None = None
     """Of the event."""
+    assignee: str | None = None
+    """Who is to decide the task; None: anybody."""
+    called: str | None = None
+    """Id of the saga that was called."""
     attempt: int | None = None
     due_at: str | None = None
     """When it wakes, or runs out of time."""

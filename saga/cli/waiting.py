@@ -8,7 +8,17 @@ import msgspec
 
 from saga.cli.output import Waiting
 from saga.cli.values import first_line, iso, moment
-from saga.machine import DEADLINE, WAKE, State, Unfitting, decode_records, pending, replay, timer_name
+from saga.machine import (
+    DEADLINE,
+    WAKE,
+    State,
+    Unfitting,
+    command_id,
+    decode_records,
+    pending,
+    replay,
+    timer_name,
+)
 from saga.machine.records import Suspended
 from saga.machine.state import Phase, Visit
 from saga.store import JournalRow
@@ -38,6 +48,14 @@ def waiting_for(state: State, journal: Iterable[JournalRow]) -> list[Waiting]:
         elif path in outside.waits:
             type_, key = outside.waits[path]
             found.append(Waiting(kind="event", path=path, type=type_, key=key, due_at=iso(due)))
+        elif path in outside.tasks:
+            task = outside.tasks[path]
+            assignee = task.assignee or None
+            found.append(Waiting(kind="task", path=path, type=task.type, assignee=assignee, due_at=iso(due)))
+        elif path in outside.calls:
+            sent, _ = outside.calls[path]
+            called = command_id(state.id, visit.undoes.path if visit.undoes is not None else path)
+            found.append(Waiting(kind="saga", path=path, type=sent.type, called=called, due_at=iso(due)))
         elif path in outside.incidents:
             incident = outside.incidents[path]
             since = iso(incident.at)
@@ -97,6 +115,10 @@ def sentence(waiting: Waiting) -> str:
             return f"attempt {waiting.attempt} of {waiting.type} at {moment(waiting.due_at or '')}"
         case "event":
             return f"{waiting.type} of {waiting.key}{until}"
+        case "task":
+            return f"a decision of {waiting.assignee or 'a person'}{until}"
+        case "saga":
+            return f"saga {waiting.called}{until}"
         case "time":
             return f"sleeping until {moment(waiting.due_at or '')}"
         case "deadline":

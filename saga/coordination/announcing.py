@@ -12,6 +12,8 @@ from saga.store import SagaStore
 
 __all__ = ["Announcer"]
 
+_RUNNING, _PARKED, _COMPLETED = Status.RUNNING, Status.PARKED, Status.COMPLETED  # see `machine.pending`
+
 
 class Announcer:
     """Knows who waits (`completions`) and what there is to tell."""
@@ -23,14 +25,14 @@ class Announcer:
     def changed(self, instance: Instance, before: Status | None) -> None:
         """The status of a saga is another one than `before` (None: it has just begun). One that ended leaves memory."""
         status = instance.status
-        if status is Status.RUNNING and before is None:
+        if status is _RUNNING and before is None:
             return  # nobody waits for it to change yet
         if status is not None and status.ended:
             self._cache.drop(instance.no)
         completion = self.completions.find(instance.state.id)
         if completion is None:
             return
-        if before is Status.PARKED and status is not Status.PARKED:
+        if before is _PARKED and status is not _PARKED:
             completion.unpark()
         self._tell(completion, instance)
 
@@ -41,7 +43,7 @@ class Announcer:
             completion.miss(UnknownSaga(completion.saga_id))
             return
         status = Status(row.status)
-        if not status.ended and status is not Status.PARKED:
+        if not status.ended and status is not _PARKED:
             return
         instance = self._cache.get(row.no)
         if instance is None:
@@ -58,7 +60,7 @@ class Announcer:
 
     def _tell(self, completion: Completion, instance: Instance) -> None:
         status = instance.status
-        if status is Status.PARKED:
+        if status is _PARKED:
             incidents = instance.pending.incidents
             reasons = "\n".join(incident.reason for incident in incidents.values())
             completion.park(SagaParked(instance.state.id, list(incidents), reasons))
@@ -72,7 +74,7 @@ class Announcer:
 def _outcome(instance: Instance, status: Status) -> Outcome:
     state = instance.state
     refusal = None if state.failure is None else Refusal(state.failure.code, state.failure.reason)
-    if status is not Status.COMPLETED or state.answer is None:
+    if status is not _COMPLETED or state.answer is None:
         return Outcome(state.id, status, None, refusal)
     author = instance.author
     if isinstance(author, Author):

@@ -19,6 +19,7 @@ from msgspec import Raw
 
 from saga.coordination import requests as q
 from saga.coordination.announcing import Announcer
+from saga.coordination.calls import Calls
 from saga.coordination.definitions import Definitions
 from saga.coordination.dispatch import Dispatcher
 from saga.coordination.envelopes import UNSET, Answer, Answers, Notify, OutboxTaken, Recalled
@@ -33,7 +34,7 @@ from saga.coordination.relay import Relay
 from saga.errors import NotAllowed, UnknownSaga
 from saga.machine import NotPossible, Stimulus
 from saga.machine import stimuli as s
-from saga.machine.state import Phase
+from saga.machine.state import Phase, call_to
 from saga.seams import seam
 from saga.store import Batch, ConstraintFailed, SagaStore, TryAgain
 
@@ -104,6 +105,13 @@ class Coordinator:
         self.outbox_nos: dict[str, int] = {}
         """Participant → highest number of its outbox that is in the event log."""
         self._numbers_stored: dict[str, tuple[str, int, int, int]] = store.participants()
+        for definition in definitions.given:
+            graph = definition.graph
+            answers = definitions.answering.get(definition.input) is definition
+            self.dispatcher.add_saga(
+                call_to(graph.name, graph.version), definition.input if answers else None
+            )
+        self.ledger.calls = Calls(self.ledger, definitions, self._happen, self._find_id)
         self._next_due: int | None = store.next_due()
         self._announcer = Announcer(store, self.ledger.cache, completions)
         self._intake = Intake(store, definitions, self.ledger, self._announcer, max_active)
@@ -146,7 +154,7 @@ class Coordinator:
             self._take[type(message)](message)
             answers = answers or type(message) is Answers
         self._after_commit += self._intake.admit(lambda: self.active, answers=answers)
-        self.ledger.find_early_events()
+        self.ledger.settle()
         effects = self.ledger.seal()
         self._note_participants()
         if not self.ledger.batch.is_empty:
@@ -293,6 +301,14 @@ class Coordinator:
         """Return the saga of this number, from memory or by replay."""
         return self.ledger.cache.get(no)
 
+    def _find_id(self, saga_id: str) -> Instance | None:
+        """Return the saga of this id, from this batch, from memory or by replay."""
+        here = self.ledger.started_here(saga_id)
+        if here is not None:
+            return here[0]
+        row = self._store.find(saga_id)
+        return None if row is None else self._find(row.no)
+
     # --- participants -----------------------------------------------------------------------------
 
     def _answers(self, message: Answers) -> None:
@@ -341,7 +357,7 @@ class Coordinator:
         instance = self._find(message.saga_no)
         if instance is None:
             return
-        for path in [*instance.pending.commands, *instance.pending.resolves]:
+        for path in [*instance.pending.commands, *instance.pending.resolves, *instance.pending.calls]:
             try:
                 self.ledger.apply(instance, s.Blocked(path, "poison", message.reason), None)
             except Exception as error:  # then it stays as it is on disk
@@ -454,11 +470,8 @@ class Coordinator:
     # --- the application --------------------------------------------------------------------------
 
     def _act(self, message: q.Act) -> None:
-        row = self._store.find(message.saga_id)
-        here = self.ledger.started_here(message.saga_id)
-        no = row.no if row is not None else here[0].no if here is not None else None
-        instance = None if no is None else self._find(no)
-        if no is None or instance is None:
+        instance = self._find_id(message.saga_id)
+        if instance is None:
             message.reply.set_exception(UnknownSaga(message.saga_id))
             return
         try:

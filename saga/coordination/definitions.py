@@ -14,7 +14,7 @@ from typing import Any
 
 from saga.errors import DefinitionChanged, DefinitionError, Problem
 from saga.flow.definition import Definition, definition_of
-from saga.flow.graph import Graph, Wait
+from saga.flow.graph import Call, Graph, Publish, Step, Wait
 from saga.flow.saga import Saga
 from saga.messages import type_name
 
@@ -42,22 +42,32 @@ class Known:
     graph: Graph
     definition: Definition | None
 
+    answered: bool = False
+    """Whether there are sagas that answer commands."""
+
     @cached_property
-    def may_wait(self) -> bool:
-        """Whether the graph has waits for events."""
-        return any(isinstance(node, Wait) for node in self.graph.nodes.values())
+    def tells(self) -> bool:
+        """Whether the graph has waits for events, or publishes some."""
+        return any(isinstance(node, Wait | Publish) for node in self.graph.nodes.values())
+
+    @cached_property
+    def may_call(self) -> bool:
+        """Whether one may call other sagas: by name, or by a command that one answers."""
+        wanted = (Call, Step) if self.answered else (Call,)
+        return any(isinstance(node, wanted) for node in self.graph.nodes.values())
 
 
 class Definitions:
     """All definitions, by number and by (name, version)."""
 
     def __init__(self, sagas: Iterable[type[Saga[Any]]]) -> None:
-        """Raises DefinitionError when two classes have one name and version."""
+        """Those that are called by others are added. Raises DefinitionError when two classes have one name and
+        version."""
         self._given: dict[tuple[str, int], Definition] = {}
         self._by_no: dict[int, Known] = {}
         self._by_class: dict[type[Saga[Any]], int] = {}
         problems = []
-        for saga in sagas:
+        for saga in _with_called(sagas):
             definition = definition_of(saga)
             key = (definition.graph.name, definition.graph.version)
             other = self._given.setdefault(key, definition)
@@ -73,6 +83,20 @@ class Definitions:
             raise DefinitionError("sagas", problems)
 
     @property
+    def answering(self) -> dict[type, Definition]:
+        """Command type → the saga that answers it; of several versions the newest."""
+        found: dict[type, Definition] = {}
+        for definition in self._given.values():
+            other = found.get(definition.input)
+            if definition.context is not None and (other is None or _is_newer(definition, other)):
+                found[definition.input] = definition
+        return found
+
+    def find(self, name: str, version: int) -> Definition | None:
+        """Return the given definition of this name and version, or None."""
+        return self._given.get((name, version))
+
+    @property
     def given(self) -> list[Definition]:
         """The definitions of the classes that were given."""
         return list(self._given.values())
@@ -84,6 +108,7 @@ class Definitions:
         """
         by_key = {}
         last = 0
+        answered = bool(self.answering)
         for each in stored:
             last = max(last, each.no)
             given = self._given.get((each.name, each.version))
@@ -92,7 +117,7 @@ class Definitions:
                     what = _difference(each.graph, given.graph)
                     raise DefinitionChanged(each.name, each.version, each.live, what)
                 given = None
-            self._by_no[each.no] = Known(each.no, each.graph, given)
+            self._by_no[each.no] = Known(each.no, each.graph, given, answered)
             if given is not None:
                 by_key[each.name, each.version] = each.no
                 self._by_class[given.saga] = each.no
@@ -100,7 +125,7 @@ class Definitions:
         for key, definition in self._given.items():
             if key not in by_key:
                 last += 1
-                self._by_no[last] = Known(last, definition.graph, definition)
+                self._by_no[last] = Known(last, definition.graph, definition, answered)
                 self._by_class[definition.saga] = last
                 new.append((last, definition))
         return new
@@ -135,6 +160,22 @@ class Definitions:
         for (event, _), definition in newest.items():
             found.setdefault(event, []).append(definition)
         return found
+
+
+def _with_called(sagas: Iterable[type[Saga[Any]]]) -> list[type[Saga[Any]]]:
+    """Return the sagas and all that they call, each once."""
+    found: dict[type[Saga[Any]], None] = {}
+    waiting = list(sagas)
+    while waiting:
+        saga = waiting.pop(0)
+        if saga not in found:
+            found[saga] = None
+            waiting += definition_of(saga).calls.values()
+    return list(found)
+
+
+def _is_newer(one: Definition, other: Definition) -> bool:
+    return one.graph.name == other.graph.name and one.graph.version > other.graph.version
 
 
 def _difference(stored: Graph, given: Graph) -> str:

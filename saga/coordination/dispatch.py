@@ -72,6 +72,7 @@ class Dispatcher:
         self.lanes: dict[str, Lane] = {}
         self._commit_no = commit_no
         self._routes: dict[type, str] = {}
+        self._sagas: set[str] = set()
         self._find = find
 
     def add(self, lane: Lane, commands: Iterable[type[Command[object]]]) -> None:
@@ -81,6 +82,12 @@ class Dispatcher:
         for command in commands:
             self._routes[command] = lane.name
             lane.types |= {type_name(command)}
+
+    def add_saga(self, destination: str, command: type | None) -> None:
+        """Add a saga that may be called, and the command that it answers, if it answers one."""
+        self._sagas.add(destination)
+        if command is not None:
+            self._routes[command] = destination
 
     def route(self, command: type) -> str | None:
         """See `evaluation.Routing`. A participant that is down still gets what it will do when it is back."""
@@ -118,6 +125,9 @@ class Dispatcher:
         reason; None when it can."""
         sent = visit.sent
         assert sent is not None
+        if sent.is_call:
+            what = f"{sent.to} is not known to this runtime; add its class to Runtime(sagas=[...])"
+            return None if sent.to in self._sagas else ("no-handler", what)
         lane = self.lanes.get(sent.to)
         if lane is None:
             return "no-handler", f"no participant {sent.to!r}, which handles {sent.type}"

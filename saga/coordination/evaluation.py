@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Protocol, get_type_hints
 
 import msgspec
@@ -21,7 +22,7 @@ from saga.coordination.guard import Busy, describe
 from saga.errors import NotEncodable
 from saga.flow.definition import Definition, Function, definition_of
 from saga.flow.per_item import PerItem
-from saga.flow.saga import Saga, forget_value, set_value
+from saga.flow.saga import forget_value, make_view, set_value
 from saga.machine.state import Done, Item, Sent, State, call_to, is_call
 from saga.machine.turn import Stuck
 from saga.messages import key_field, type_name
@@ -59,25 +60,29 @@ def key_text(value: object) -> str:
     return codec_for(type(value)).encode(value).decode()
 
 
-class Author:
-    """The author's side of one saga. `state` must be the one that `decide` works on; None before the first record."""
+class Author(msgspec.Struct, gc=False, eq=False):
+    """The author's side of one saga; make it with a definition, the routing and who watches the author's functions.
 
-    __slots__ = ("_busy", "_routing", "_twins", "definition", "state", "view")
+    Nothing in it leads back to it (the view has its values from `_Latest`), so that a saga that is over is gone at
+    once, without garbage collection.
+    """
 
-    def __init__(self, definition: Definition, routing: Routing, busy: Busy) -> None:
-        self.definition = definition
-        self._routing = routing
-        self._busy = busy
-        self._twins: dict[tuple[str, int], object] = {}
-        self.state: State | None = None
-        self.view: Saga[Any]
+    definition: Definition
+    _routing: Routing
+    _busy: Busy
+    _twins: dict[tuple[str, int], object] = {}
+    view: Any = None
+    """The instance of the author's class."""
+    _latest: Any = None
 
     def begin(self, saga_id: str, input: object, started_ms: int, tags: Mapping[str, str]) -> None:
         """The saga is about to begin: the author's functions are called before there is a state to look at."""
-        started_at = datetime.fromtimestamp(started_ms / 1000, UTC)
-        self.view = self.definition.saga(
-            id=saga_id, input=input, started_at=started_at, tags=tags, load=self._load
-        )
+        latest = self._latest = _Latest(self.definition)
+        self.view = make_view(self.definition.saga, saga_id, input, _moment(started_ms), tags, latest)
+
+    def follow(self, state: State) -> None:
+        """The saga has begun: values are those of `state`, which is the one that `decide` works on."""
+        self._latest.state = state
 
     def attach(self, state: State) -> None:
         """The saga was loaded: this is where it is."""
@@ -87,7 +92,7 @@ class Author:
             state.started_ms,
             state.tags,
         )
-        self.state = state
+        self.follow(state)
 
     def know(self, element: str, value: object) -> None:
         """The value of a leaf is about to be `value`."""
@@ -210,17 +215,10 @@ class Author:
 
     # --- detail -------------------------------------------------------------------------------------
 
-    def _load(self, element: str) -> object:
-        if self.state is None:
-            raise KeyError(element)
-        return _Snapshot(self.definition, self.state.results, "")(element)
-
-    def _view(self, load: _Snapshot) -> Saga[Any]:
+    def _view(self, load: _Snapshot) -> Any:
         """Return what a function sees where not everything is as it is at the top and now."""
         now = self.view
-        return self.definition.saga(
-            id=now.id, input=now.input, started_at=now.started_at, tags=now.tags, load=load
-        )
+        return make_view(self.definition.saga, now.id, now.input, now.started_at, now.tags, load)
 
     def _call(self, function: Function, item: Item | None) -> Any:
         """Call a function as things are; with the item of an `each` if it is about one."""
@@ -353,3 +351,25 @@ def _flattened(
 
 _read_items = msgspec.json.Decoder(list[Raw]).decode
 _read_collected = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+class _Latest:
+    """Loads values of leaves as they are now; nothing was reached before there is a state."""
+
+    __slots__ = ("_definition", "state")
+
+    def __init__(self, definition: Definition) -> None:
+        self._definition = definition
+        self.state: State | None = None
+
+    def __call__(self, element: str) -> object:
+        """See `_Snapshot`."""
+        if self.state is None:
+            raise KeyError(element)
+        return _Snapshot(self._definition, self.state.results, "")(element)
+
+
+@lru_cache(maxsize=64)
+def _moment(ms: int) -> datetime:
+    """Return a time in UTC ms as a datetime; many sagas begin at the same one."""
+    return datetime.fromtimestamp(ms / 1000, UTC)

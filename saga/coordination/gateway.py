@@ -28,8 +28,8 @@ from saga.seams import seam
 __all__ = ["CallBook", "GatewayDriver"]
 
 NULL = Raw(b"null")
-Ended = tuple[str, bytes, object, str, str, bool]
-"""Outcome, encoded answer, decoded answer, reason, code, unknown."""
+Ended = tuple[str, Raw, object, str, str, bool]
+"""Outcome, encoded answer, decoded answer, reason, code, unknown: as an `Answer` ends."""
 
 
 class GatewayDriver:
@@ -59,18 +59,18 @@ class GatewayDriver:
     def call(self, message: Deliver | Direct, busy: Busy) -> Ended:
         """Run the handler of a command; never raises."""
         handler = self._handlers[message.type]
-        token = call_key.set(message.command_id)
+        call_key.set(message.command_id)  # until the next call: nothing else on this thread looks at it
         busy.begin(handler.name)
         try:
             seam("gateway.before-call")
-            result = handler.call(handler.decode(message))
+            value = message.value
+            result = handler.call(handler.decode(message) if value is UNSET else value)
             seam("gateway.after-call")
             return handler.ended(result)
         except BaseException as error:
             return handler.failed(error)
         finally:
             busy.end()
-            call_key.reset(token)
 
     async def call_async(self, message: Deliver | Direct, busy: Busy) -> Ended:
         """Run the `async def` handler of a command; never raises."""
@@ -79,7 +79,8 @@ class GatewayDriver:
         busy.begin(f"{handler.name}({message.command_id})")
         try:
             seam("gateway.before-call")
-            result = await handler.call(handler.decode(message))
+            value = message.value
+            result = await handler.call(handler.decode(message) if value is UNSET else value)
             seam("gateway.after-call")
             return handler.ended(result)
         except BaseException as error:
@@ -88,8 +89,7 @@ class GatewayDriver:
     @staticmethod
     def answer(message: Deliver, ended: Ended) -> Answer:
         """Return the answer that leaves for the coordinator."""
-        outcome, data, value, reason, code, unknown = ended
-        return Answer(message.saga_no, message.path, outcome, Raw(data), value, reason, code, unknown)
+        return Answer(message.saga_no, message.path, *ended)
 
 
 class _Handler:
@@ -103,23 +103,23 @@ class _Handler:
         self.answer = codec_for(answer_type(command))
 
     def decode(self, message: Deliver | Direct) -> Any:
-        return self.command.decode(bytes(message.command)) if message.value is UNSET else message.value
+        return self.command.decode(bytes(message.command))
 
     def ended(self, result: object) -> Ended:
         if isinstance(result, Rejected):
-            return "refused", b"null", None, result.reason, result.code, False
+            return "refused", NULL, None, result.reason, result.code, False
         try:
             data, twin = self.answer.roundtrip(result)
         except NotEncodable as error:
-            return "failed", b"null", None, f"{self.name} answered what cannot be stored: {error}", "", True
-        return "done", data, twin, "", "", False
+            return "failed", NULL, None, f"{self.name} answered what cannot be stored: {error}", "", True
+        return "done", Raw(data), twin, "", "", False
 
     def failed(self, error: BaseException) -> Ended:
         if isinstance(error, Rejected):
-            return "refused", b"null", None, error.reason, error.code, False
+            return "refused", NULL, None, error.reason, error.code, False
         if isinstance(error, NotDecodable):
-            return "failed", b"null", None, str(error), "", False
-        return "failed", b"null", None, f"{self.name} raised\n{describe(error)}", "", True
+            return "failed", NULL, None, str(error), "", False
+        return "failed", NULL, None, f"{self.name} raised\n{describe(error)}", "", True
 
 
 class CallBook:
@@ -150,7 +150,8 @@ class CallBook:
                     self._dropped.discard(message.command_id)
 
     def accept(self, command_id: str) -> None:
-        """The call is queued somewhere; `begin` comes when it is its turn."""
+        """The call is queued somewhere; `begin` comes when it is its turn. A call that begins at once need not be
+        accepted before."""
         with self._lock:
             self._waiting[command_id] = False
 
@@ -158,7 +159,7 @@ class CallBook:
         """Return whether the call may begin; then it is running. Of two calls of one command the second may not
         begin while the first is running, which answers for both."""
         with self._lock:
-            told = self._waiting.pop(command_id, False)
+            told = self._waiting.pop(command_id, False) if self._waiting else False
             if command_id in self._void:
                 if told:
                     self._void.discard(command_id)

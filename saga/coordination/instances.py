@@ -8,7 +8,8 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NoReturn
 
 import msgspec
@@ -21,64 +22,52 @@ from saga.flow.graph import Graph
 from saga.machine import Pending, State, Status, Unfitting, decode_records, pending, replay
 from saga.machine.state import Sent
 from saga.machine.turn import Stuck
-from saga.store import SagaStore
+from saga.store import FIRST, SagaStore
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.coordinator")
 
 __all__ = ["AbsentAuthor", "Cache", "Instance", "Loader"]
 
+NO_CALLS: Mapping[str, tuple[Sent, bool]] = MappingProxyType({})
 
-class Instance:
+
+class Instance(msgspec.Struct, gc=False, eq=False):
     """One saga in memory. `no` is its number in the store, `seq` and `digest` those of its last journal row."""
 
-    __slots__ = (
-        "author",
-        "busy",
-        "definition_no",
-        "digest",
-        "first_event_no",
-        "graph",
-        "may_wait",
-        "no",
-        "numbers",
-        "pending",
-        "refused",
-        "seq",
-        "state",
-        "status",
-        "used",
-    )
-
-    def __init__(self, no: int, known: Known, author: Author | AbsentAuthor, first_event_no: int) -> None:
-        self.no = no
-        self.definition_no = known.no
-        self.graph: Graph = known.graph
-        self.may_wait = known.may_wait
-        """Whether its graph has waits at all."""
-        self.author = author
-        self.state: State = None  # type: ignore[assignment]
-        """None only in its first turn, before it has begun."""
-        self.seq = 0
-        self.digest = bytes(16)
-        self.pending = Pending()
-        """What was outside at the last commit."""
-        self.status: Status | None = None
-        self.busy = False
-        self.refused = False
-        """Whether why it is being undone stands in its row."""
-        self.first_event_no = first_event_no
-        """Events of the log above this number count for its waits."""
-        self.numbers: dict[str, tuple[str, int]] = {}
-        """Path → participant and number, of all commands that are not over."""
-        self.used = 0
-        """The age of the cache when it was used last."""
+    no: int
+    definition_no: int
+    graph: Graph
+    tells: bool
+    """Whether its graph has waits or publishes anything, so that its records are to be looked at."""
+    may_call: bool
+    """Whether it may call other sagas."""
+    author: Author | AbsentAuthor
+    first_event_no: int
+    """Events of the log above this number count for its waits."""
+    state: State = None  # type: ignore[assignment]
+    """None only in its first turn, before it has begun."""
+    seq: int = 0
+    digest: bytes = FIRST
+    pending: Pending = Pending()
+    """What was outside at the last commit."""
+    status: Status | None = None
+    busy: bool = False
+    refused: bool = False
+    """Whether why it is being undone stands in its row."""
+    numbers: dict[str, tuple[str, int]] = {}
+    """Path → participant and number, of all commands that are not over."""
+    calls: Mapping[str, tuple[Sent, bool]] = NO_CALLS
+    """The sagas that it has called; see `calls`."""
+    told: bool = False
+    """Whether its caller knows that it has ended."""
+    used: int = 0
+    """The age of the cache when it was used last."""
 
 
 class AbsentAuthor:
     """Stands in for an author whose class is not here, or does not fit (`reason`): every function parks the saga."""
 
     def __init__(self, graph: Graph, reason: str = "") -> None:
-        self.state: State | None = None
         what = f"{graph.name} version {graph.version}"
         self._reason = reason or f"{what} is not known to this runtime; add its class to Runtime(sagas=[...])"
 
@@ -86,6 +75,9 @@ class AbsentAuthor:
         raise Stuck("no-handler", self._reason)
 
     command = undo = key = wake_at = subject = event = items = condition = answer = _absent
+
+    def follow(self, state: State) -> None:
+        """There is nobody who would look at it."""
 
     def function(self, name: str) -> None:
         """There is none."""
@@ -110,7 +102,9 @@ class Loader:
     def new(self, no: int, definition_no: int, first_event_no: int) -> Instance:
         """Return an instance that has not begun yet."""
         known = self._definitions.known(definition_no)
-        return Instance(no, known, self._author(known), first_event_no)
+        author = self._author(known)
+        tells, may_call = known.tells, known.may_call
+        return Instance(no, known.no, known.graph, tells, may_call, author, first_event_no)
 
     def load(self, no: int) -> Instance | None:
         """Return the saga of this number as its journal says; None when there is none, or its records make no sense.
@@ -140,8 +134,10 @@ class Loader:
         instance.pending = pending(state)
         instance.status, instance.busy = Status(row.status), bool(row.busy)
         instance.refused = row.refusal_code is not None
+        instance.calls, instance.told = instance.pending.calls, state.ended is not None
+        instance.may_call = instance.may_call or bool(instance.calls)
         for path, visit in state.visits.items():
-            if visit.sent is not None:
+            if visit.sent is not None and visit.sent.number:
                 instance.numbers[path] = (visit.sent.to, visit.sent.number)
         return instance
 

@@ -3,20 +3,22 @@
 Rules
 1. All that happens to all sagas in one batch becomes one commit. Nothing leaves before it.
 2. Rows about timers, waits, incidents and status are the difference of `pending` between the last commit and this one.
-3. A saga that comes to a wait finds the events that were there before, also those of the same batch.
+3. A saga that comes to a wait finds the events that were there before, also those of the same batch. What sagas
+   publish, and what they do to each other, belongs to the same batch, too.
 4. Time never goes back: it is the clock's, but at least the latest time that was ever recorded.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import structlog
 from msgspec import Raw
 
 from saga.codec import codec_for
+from saga.coordination.calls import Calls
 from saga.coordination.definitions import Definitions
 from saga.coordination.evaluation import Author, Routing
 from saga.coordination.guard import Busy, describe
@@ -24,11 +26,11 @@ from saga.coordination.instances import Cache, Instance, Loader
 from saga.coordination.requests import Start
 from saga.errors import NotDecodable
 from saga.flow.definition import Definition
-from saga.machine import Pending, Status, Stimulus, decide, encode_records, pending
+from saga.machine import Pending, Status, Stimulus, command_id, decide, encode_records, pending
 from saga.machine import stimuli as s
-from saga.machine.records import Record, Resumed, WaitBegun
+from saga.machine.records import EventPublished, Record, Resumed, WaitBegun
 from saga.machine.state import Phase
-from saga.store import Batch, SagaStore, chain
+from saga.store import Batch, SagaStore, chain, digest_of
 
 __all__ = ["Effects", "Event", "Ledger", "input_digest"]
 
@@ -77,7 +79,7 @@ class Effects:
 
 def input_digest(data: bytes) -> bytes:
     """Return the digest by which a second start with the same id is compared with the first."""
-    return blake2b(data, digest_size=16).digest()
+    return digest_of(data)
 
 
 class Ledger:
@@ -103,6 +105,10 @@ class Ledger:
         self._new_ids: dict[str, Instance] = {}
         self._dirty: dict[int, Instance] = {}
         self._new_waits: list[tuple[Instance, str]] = []
+        self._published: deque[tuple[Instance, EventPublished]] = deque()
+        self._linked: dict[int, Instance] = {}
+        self.calls: Calls
+        """Set by whoever makes this: calls need the coordinator's guard around what happens."""
 
     @property
     def last_event_no(self) -> int:
@@ -121,6 +127,9 @@ class Ledger:
         self._new_ids = {}
         self._dirty = {}
         self._new_waits = []
+        self._published.clear()
+        self._linked = {}
+        self.calls.open()
 
     # --- sagas ------------------------------------------------------------------------------------
 
@@ -144,6 +153,8 @@ class Ledger:
             dict(start.tags),
             start.event_id,
             start.at,
+            start.parent,
+            start.reply_to,
         )
         author = instance.author
         assert isinstance(author, Author)
@@ -164,7 +175,8 @@ class Ledger:
         state, records = decide(instance.graph, instance.state, stimulus, self.now, instance.author)
         no, seq, now = instance.no, instance.seq + 1, self.now
         if seq == 1:
-            instance.state = instance.author.state = state
+            instance.state = state
+            instance.author.follow(state)
         self._dirty[no] = instance
         if not records:
             return False
@@ -172,17 +184,47 @@ class Ledger:
         digest = chain(instance.digest, no, seq, now, cause, JSON, data)
         instance.seq, instance.digest = seq, digest
         self.batch.journal.append((no, seq, now, cause, JSON, data, digest))
-        if instance.may_wait:
-            self._note_waits(instance, records)
+        if instance.tells:
+            self._note(instance, records)
+        if instance.may_call or state.parent:
+            self._linked[no] = instance
         return True
 
-    def _note_waits(self, instance: Instance, records: list[Record]) -> None:
-        """Remember which waits have begun: there may be events for them already."""
+    def _note(self, instance: Instance, records: list[Record]) -> None:
+        """Remember which waits have begun, since there may be events for them already, and what was published."""
         for record in records:
             if isinstance(record, WaitBegun):
                 self._new_waits.append((instance, record.path))
+            elif isinstance(record, EventPublished):
+                self._published.append((instance, record))
             elif isinstance(record, Resumed):
                 self._new_waits += [(instance, path) for path in instance.state.visits]
+
+    def settle(self) -> None:
+        """Let happen what follows in this batch from what has happened in it, until nothing does any more: between
+        sagas that call each other, by events that sagas have published, by events that were there before a wait."""
+        calls = self.calls
+        while True:
+            if self._linked:
+                no = next(iter(self._linked))
+                calls.follow(self._linked.pop(no))
+            elif self._published:
+                self._log_published(*self._published.popleft())
+            elif self._new_waits:
+                self._find_early_events()
+            else:
+                return
+
+    def _log_published(self, instance: Instance, record: EventPublished) -> None:
+        state = instance.state
+        event_id = command_id(state.id, record.path)
+        if not self._store.event_exists(
+            event_id
+        ):  # it is there when the saga was given up once after publishing it
+            source = f"saga {state.saga}"
+            self.log_event(
+                event_id, record.type, record.key, record.event, source, state.correlation, state.id
+            )
 
     def in_batch(self, no: int) -> Instance | None:
         """Return the saga of this number if something has happened to it in this batch."""
@@ -195,6 +237,8 @@ class Ledger:
         self._new.pop(no, None)
         self._new_ids = {id: other for id, other in self._new_ids.items() if other is not instance}
         self._new_waits = [wait for wait in self._new_waits if wait[0] is not instance]
+        self._published = deque(each for each in self._published if each[0] is not instance)
+        self._linked.pop(no, None)
         self.batch.journal = [row for row in self.batch.journal if row[0] != no]
         self.batch.tags = [row for row in self.batch.tags if row[0] != no]
 
@@ -268,23 +312,31 @@ class Ledger:
         instance.author.forget(visit.element)
         return self.apply(instance, s.EventArrived(path, event_id, event), event_id)
 
-    def find_early_events(self) -> None:
-        """Give the waits that began in this batch the events that were there before them."""
-        while self._new_waits:
-            instance, path = self._new_waits.pop()
-            visit = instance.state.visits.get(path)
-            if visit is None or visit.phase is not Phase.WAITING:
-                continue
-            type, key = visit.event, visit.key
-            for row in self._store.matching_events(type, key, instance.first_event_no):
-                if self._offer(instance, path, row.id, Raw(row.payload)):
-                    break
-            else:
-                for event in self._events_by_key.get((type, key), ()):
-                    if event.no > instance.first_event_no and self._offer(
-                        instance, path, event.id, event.event
-                    ):
-                        break
+    def _find_early_events(self) -> None:
+        """Give the waits that have begun the events that were there before them, in the order in which they came."""
+        waits, self._new_waits = self._new_waits, []
+        found = []
+        for instance, path in waits:
+            first = self._first_match(instance, path)
+            if first is not None:
+                found.append((first[0], instance, path, first[1], first[2]))
+        for _, instance, path, event_id, event in sorted(found, key=lambda each: each[0]):
+            if not self._offer(instance, path, event_id, event):
+                self._new_waits.append((instance, path))  # another wait has used it: there may be a later one
+
+    def _first_match(self, instance: Instance, path: str) -> tuple[int, str, Raw] | None:
+        """Return number, id and payload of the first event that a wait can have; None when there is none."""
+        visit = instance.state.visits.get(path)
+        if visit is None or visit.phase is not Phase.WAITING or instance.state.suspended:
+            return None
+        used = instance.state.used_events
+        for row in self._store.matching_events(visit.event, visit.key, instance.first_event_no):
+            if row.id not in used:
+                return row.no, row.id, Raw(row.payload)
+        for event in self._events_by_key.get((visit.event, visit.key), ()):
+            if event.no > instance.first_event_no and event.id not in used:
+                return event.no, event.id, event.event
+        return None
 
     # --- the commit -------------------------------------------------------------------------------
 
@@ -296,25 +348,41 @@ class Ledger:
         return effects
 
     def _seal(self, instance: Instance, effects: Effects) -> None:
-        state, no = instance.state, instance.no
+        state, numbers = instance.state, instance.numbers
         before, after = instance.pending, pending(state)
-        status = state.status_with(bool(after.incidents))
-        numbers = instance.numbers
-        if numbers:
-            for path in numbers.keys() - state.visits.keys():
+        instance.pending = after
+        for path in list(numbers):
+            if path not in state.visits:
                 effects.over.append((instance, path, *numbers.pop(path)))
-        if after.commands:
-            known = before.commands
-            for path, (sent, attempt) in after.commands.items():
-                earlier = known.get(path)
-                if earlier is None or earlier[1] != attempt:
-                    numbers[path] = (sent.to, sent.number)
-                    effects.sends.append((instance, path, sent.to))
+        known = before.commands
+        for path, (sent, attempt) in after.commands.items():
+            earlier = known.get(path)
+            if earlier is None or earlier[1] != attempt:
+                numbers[path] = (sent.to, sent.number)
+                effects.sends.append((instance, path, sent.to))
         if after.resolves:
             for path, sent in after.resolves.items():
                 if before.inquiries.get(path) != after.inquiries[path]:
                     numbers[path] = (sent.to, sent.number)
                     effects.inquiries.append((instance, path, sent.to))
+        # what both have nothing of is the same object, so that most of these need no look inside
+        if before.timers is not after.timers:
+            self._timer_rows(instance.no, before, after, effects)
+        if before.waits is not after.waits:
+            self._wait_rows(instance.no, before, after)
+        if before.incidents is not after.incidents:
+            self._incident_rows(instance.no, before, after)
+        if before.tasks is not after.tasks:
+            self._task_rows(instance, before, after)
+        self._status(instance, before, effects)
+
+    def _status(self, instance: Instance, before: Pending, effects: Effects) -> None:
+        """Note what of the summary of a saga, its row, has changed."""
+        state, after, numbers = instance.state, instance.pending, instance.numbers
+        active = bool(after.commands or after.resolves)
+        if active is not bool(before.commands or before.resolves):
+            effects.active.append((instance, 1 if active else -1))
+        status = state.status_with(bool(after.incidents))
         ended = state.ended is not None
         busy = bool(numbers) and not ended
         refused = state.failure is not None
@@ -323,16 +391,6 @@ class Ledger:
             if status is not instance.status:
                 effects.changed.append((instance, instance.status))
             instance.status, instance.busy, instance.refused = status, busy, refused
-        active = bool(after.commands or after.resolves)
-        if active is not bool(before.commands or before.resolves):
-            effects.active.append((instance, 1 if active else -1))
-        if before.timers or after.timers:
-            self._timer_rows(no, before, after, effects)
-        if before.waits or after.waits:
-            self._wait_rows(no, before, after)
-        if before.incidents or after.incidents:
-            self._incident_rows(no, before, after)
-        instance.pending = after
 
     def _status_rows(self, instance: Instance, status: Status, busy: bool, ended: bool) -> None:
         start = self._new.get(instance.no)
@@ -342,7 +400,7 @@ class Ledger:
                 return
         failure = instance.state.failure
         self.batch.saga_updates[instance.no] = (
-            status.value,
+            status._value_,
             int(busy),
             self.now if ended else None,
             failure.code if failure else None,
@@ -367,7 +425,17 @@ class Ledger:
                 waits[no, path] = None
         for path, (type, key) in after.waits.items():
             if path not in before.waits:
-                waits[no, path] = ("event", type, key)
+                waits[no, path] = (type, key)
+
+    def _task_rows(self, instance: Instance, before: Pending, after: Pending) -> None:
+        tasks, no = self.batch.tasks, instance.no
+        for path in before.tasks:
+            if path not in after.tasks:
+                tasks[no, path] = None
+        for path, task in after.tasks.items():
+            if before.tasks.get(path) != task:
+                subject, assignee = bytes(task.subject), task.assignee or None
+                tasks[no, path] = (task.element, task.type, subject, assignee, task.since, task.due)
 
     def _incident_rows(self, no: int, before: Pending, after: Pending) -> None:
         incidents = self.batch.incidents
@@ -386,7 +454,7 @@ class Ledger:
             instance.no,
             state.id,
             instance.definition_no,
-            status.value,
+            status._value_,
             int(busy),
             state.started_ms,
             self.now if status.ended else None,

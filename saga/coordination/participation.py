@@ -48,6 +48,7 @@ def read_participants(given: Iterable[Given], definitions: Sequence[Definition])
     problems += _handlers(participants)
     problems += _types(participants, definitions)
     problems += _compensations(participants, definitions)
+    problems += _answering(participants, definitions)
     if problems:
         raise DefinitionError("Runtime", problems)
     return participants
@@ -156,6 +157,32 @@ def _types(participants: Sequence[Participant], definitions: Sequence[Definition
 
 def _hashable(types: Iterable[Any]) -> Iterable[Any]:
     return [kind for kind in types if kind is not None]
+
+
+def _answering(participants: Sequence[Participant], definitions: Sequence[Definition]) -> list[Problem]:
+    """A command is answered by one handler, or by one saga of a context that is here."""
+    classes = {each.cls for each in participants}
+    handled = {command: each for each in participants for command in each.commands}
+    answered: dict[type, Definition] = {}
+    problems = []
+    for definition in definitions:
+        if definition.context is None:
+            continue
+        name, command = definition.saga.__name__, definition.input
+        handler, other = handled.get(command), answered.setdefault(command, definition)
+        if handler is not None:
+            what = f"answers {command.__name__}, as {handler.cls.__name__}.{handler.commands[command]} does"
+            problems.append(Problem(name, what, "keep one of them"))
+        elif other.graph.name != definition.graph.name:
+            what = f"answers {command.__name__}, as {other.saga.__name__} does"
+            problems.append(
+                Problem(name, what, "keep one of them, or let it be another version of the other")
+            )
+        if definition.context not in classes:
+            what = f"belongs to {definition.context.__name__}, which is not here"
+            remedy = f"add it: Runtime(contexts=[{definition.context.__name__}, ...])"
+            problems.append(Problem(name, what, remedy))
+    return problems
 
 
 def _compensations(participants: Sequence[Participant], definitions: Sequence[Definition]) -> list[Problem]:

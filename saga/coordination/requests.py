@@ -52,6 +52,10 @@ class Start(NamedTuple):
     """The id of the root saga; empty: it is the root itself."""
     causation: str = ""
     event_id: str = ""
+    parent: str = ""
+    """The id of the saga that calls it."""
+    reply_to: str = ""
+    """Path of the visit there that waits for it."""
 
 
 @dataclass(slots=True)

@@ -19,13 +19,15 @@ from saga.machine.turn import MOST_MOVES, Stuck, Turn
 
 __all__ = ["arrive", "complete"]
 
+_FORWARD = Direction.FORWARD  # looked up once: see `pending`
+
 
 def arrive(turn: Turn, scope: str, node_id: str) -> None:
     """Let a token arrive at a node. In a scope that has turned back meanwhile it is gone."""
     instance = turn.state.scopes.get(scope)
     if instance is None:
         return
-    if instance.direction is not Direction.FORWARD:
+    if instance.direction is not _FORWARD:
         turn.touch(scope)  # it may have been the last thing that was open there
         return
     node = turn.graph.nodes[node_id]
@@ -104,7 +106,7 @@ def _task(turn: Turn, scope: str, node: g.Task) -> None:
 def _open_task(turn: Turn, scope: str, node: g.Task, subject: Raw, *, race: str = "") -> None:
     path, due, remind = turn.path(scope, node.id), _in(turn, node.within_ms), _first(turn, node.every)
     type = node.answer or "null"
-    turn.record(r.TaskOpened(path, node.id, scope, type, subject, due, remind, race))
+    turn.record(r.TaskOpened(path, node.id, scope, type, subject, due, remind, race, turn.now))
 
 
 def _sleep(turn: Turn, scope: str, node: g.Sleep) -> None:

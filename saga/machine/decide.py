@@ -33,6 +33,8 @@ from saga.machine.undoing import undo_next, undo_some, undone
 
 __all__ = ["decide"]
 
+_FORWARD = Direction.FORWARD  # looked up once: see `pending`
+
 
 def decide(
     graph: Graph, state: State | None, stimulus: s.Stimulus, now_ms: int, evaluate: Evaluate
@@ -42,7 +44,7 @@ def decide(
     Returns the state, evolved in place, and the records in order; none when nothing is worth remembering.
     Raises NotPossible when an operator's action does not fit; state and journal are then as they were.
     """
-    turn = Turn(graph, state, now_ms, evaluate)
+    turn = Turn(graph, state, now_ms, evaluate)  # type: ignore[arg-type]  # see `Turn.state`
     if isinstance(stimulus, s.Start):
         _begin(turn, stimulus)
     elif turn.state.ended is not None:
@@ -85,7 +87,7 @@ def _settle(turn: Turn, path: str) -> None:
         undo_some(turn, scope)
     if scope.open:
         return
-    if scope.direction is Direction.FORWARD:
+    if scope.direction is _FORWARD:
         complete(turn, path)
     elif undo_next(turn, scope):
         pass

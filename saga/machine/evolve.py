@@ -39,6 +39,9 @@ from saga.machine.visiting import can_be_undone, close_visit, item_around, item_
 
 __all__ = ["Unfitting", "apply", "evolve", "replay"]
 
+_OPEN = Phase.OPEN
+"""Looked up once: see `pending`."""
+
 
 class Unfitting(Exception):
     """A record does not fit the state it is applied to."""
@@ -230,7 +233,7 @@ def _event_taken(state: State, record: r.EventTaken) -> None:
 
 def _task_opened(state: State, record: r.TaskOpened) -> None:
     visit = Visit(record.path, record.element, record.scope, Phase.TASK, due=record.due)
-    visit.event, visit.subject = record.type, record.subject
+    visit.event, visit.subject, visit.since = record.type, record.subject, record.at
     visit.remind, visit.race = record.remind, record.race
     open_visit(state, visit)
 
@@ -291,7 +294,7 @@ def _compensation_done(state: State, record: r.CompensationDone) -> None:
 
 
 def _to_be_undone(scope: ScopeInstance, path: str) -> Done:
-    """Return what was done at this visit: the last one, except where only a part is undone, in the middle of the flow."""
+    """Return what was done at this visit: the last, except where a part is undone in the middle of the flow."""
     if not scope.undoing and scope.done[-1].path != path:
         raise Unfitting(f"{path} is to be undone, but {scope.done[-1].path} is the last one done")
     for done in reversed(scope.done):

@@ -13,11 +13,14 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from saga.machine.state import Direction, Incident, Phase, Sent, State
+from saga.machine.state import TOP, Direction, Incident, Phase, Sent, State
 
 __all__ = ["DEADLINE", "REMIND", "WAKE", "Pending", "command_id", "pending", "timer_name"]
 
 DEADLINE, WAKE, REMIND = "deadline", "wake", "remind"
+
+_OPEN, _PARKED, _RESOLVING, _WAITING = Phase.OPEN, Phase.PARKED, Phase.RESOLVING, Phase.WAITING
+"""Looked up once: up to Python 3.11 an Enum's class has a `__getattr__`, and each look costs like ten of others."""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """What most sagas have of most things; shared, since every turn makes a `Pending` and thousands are kept."""
@@ -25,12 +28,13 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 class Task(msgspec.Struct, frozen=True, gc=False):
     """What a person is to decide: the element, the type of the decision, what is shown, who is to decide ("": anybody),
-    and until when (UTC ms)."""
+    since and until when (UTC ms)."""
 
     element: str
     type: str
     subject: Raw
     assignee: str
+    since: int
     due: int | None
 
 
@@ -75,6 +79,11 @@ def pending(state: State) -> Pending:
     if state.ended is not None:
         return NOTHING_AT_ALL
     moving = not state.suspended
+    if len(state.visits) == 1 and len(state.scopes) == 1 and moving:
+        (visit,) = state.visits.values()
+        sent = visit.sent  # what follows is what most sagas are, most of the time
+        if visit.phase is _OPEN and visit.due is None and sent.number and state.scopes[TOP].due is None:  # type: ignore[union-attr]
+            return Pending({visit.path: (sent, visit.attempt)})  # type: ignore[dict-item]
     commands: dict[str, tuple[Sent, int]] = {}
     resolves: dict[str, Sent] = {}
     timers: dict[str, int] = {}
@@ -85,14 +94,14 @@ def pending(state: State) -> Pending:
     tasks: dict[str, Task] = {}
     for path, visit in state.visits.items():
         phase = visit.phase
-        if phase is Phase.OPEN:
+        if phase is _OPEN:
             assert visit.sent is not None
             if moving or path not in state.answered:
                 if visit.sent.number:
                     commands[path] = (visit.sent, visit.attempt)
                 else:
                     calls[path] = (visit.sent, False)
-        elif phase is Phase.RESOLVING:
+        elif phase is _RESOLVING:
             assert visit.sent is not None
             if moving or path not in state.answered:
                 if visit.sent.number:
@@ -100,20 +109,20 @@ def pending(state: State) -> Pending:
                     inquiries[path] = visit.inquiries
                 else:
                     calls[path] = (visit.sent, True)
-        elif phase is Phase.WAITING:
+        elif phase is _WAITING:
             if moving:
                 waits[path] = (visit.event, visit.key)
         elif phase is Phase.TASK:
             assert visit.subject is not None
-            tasks[path] = Task(visit.element, visit.event, visit.subject, visit.key, visit.due)
-        elif phase is Phase.PARKED:
+            tasks[path] = Task(visit.element, visit.event, visit.subject, visit.key, visit.since, visit.due)
+        elif phase is _PARKED:
             assert visit.incident is not None
             incidents[path] = visit.incident
             continue
         if moving:
             if visit.wake is not None:
                 timers[timer_name(path, WAKE)] = visit.wake
-            if visit.due is not None and phase is not Phase.RESOLVING:
+            if visit.due is not None and phase is not _RESOLVING:
                 timers[timer_name(path, DEADLINE)] = visit.due
             if visit.remind is not None and (phase is Phase.WAITING or phase is Phase.TASK):
                 timers[timer_name(path, REMIND)] = visit.remind

@@ -313,6 +313,7 @@ class TaskOpened(_Record, frozen=True, tag="task-opened"):
     due: int | None = None
     remind: int | None = None
     race: str = ""
+    at: int = 0
 
 
 class TaskAssigned(_Record, frozen=True, tag="task-assigned"):

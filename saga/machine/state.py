@@ -73,7 +73,11 @@ class Status(StrEnum):
     @property
     def ended(self) -> bool:
         """Whether a saga of this status is over for ever."""
-        return self is Status.COMPLETED or self is Status.COMPENSATED
+        return self in _ENDED
+
+
+_RUNNING, _ENDED = Status.RUNNING, (Status.COMPLETED, Status.COMPENSATED)
+"""Looked up once: see `pending`."""
 
 
 class Direction(Enum):
@@ -188,6 +192,8 @@ class Visit(msgspec.Struct, gc=False):
     """For a wait the key of the event, for a task who is to decide."""
     subject: Raw | None = None
     """For a task: what the person is shown."""
+    since: int = 0
+    """For a task: when it was opened."""
     race: str = ""
     """Path of the race that it takes part in."""
     host: str = ""
@@ -315,4 +321,4 @@ class State(msgspec.Struct, gc=False):
             return Status.SUSPENDED
         if parked:
             return Status.PARKED
-        return Status.RUNNING if self.failure is None else Status.COMPENSATING
+        return _RUNNING if self.failure is None else Status.COMPENSATING

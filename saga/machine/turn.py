@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import msgspec
 from msgspec import Raw
 
 from saga.flow.graph import Graph
@@ -71,20 +72,18 @@ MOST_MOVES = 10_000
 """How often tokens may move in one turn. A flow that never waits would hold up all sagas, and fill the memory."""
 
 
-class Turn:
-    """The state, the facts recorded so far, and the work left."""
+class Turn(msgspec.Struct, gc=False):
+    """The state, the time in UTC ms, the facts recorded so far, and the work left."""
 
-    __slots__ = ("dirty", "evaluate", "graph", "left", "now", "records", "state", "tokens")
-
-    def __init__(self, graph: Graph, state: State | None, now_ms: int, evaluate: Evaluate) -> None:
-        self.graph = graph
-        self.state: State = state  # type: ignore[assignment]  # None only until `Started` is recorded
-        self.now = now_ms
-        self.evaluate = evaluate
-        self.records: list[Record] = []
-        self.tokens: list[tuple[str, str]] = []
-        self.dirty: dict[str, None] = {}
-        self.left = MOST_MOVES
+    graph: Graph
+    state: State
+    """None only until `Started` is recorded."""
+    now: int
+    evaluate: Evaluate
+    records: list[Record] = []
+    tokens: list[tuple[str, str]] = []
+    dirty: dict[str, None] = {}
+    left: int = MOST_MOVES
 
     def record(self, record: Record) -> None:
         """Record a fact: it is applied to the state at once."""

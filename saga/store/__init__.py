@@ -28,7 +28,7 @@ from saga.store.batch import (
 )
 from saga.store.context_rows import ContextChanges, InboxRow, OutboxRow, RetryRow, StoreState
 from saga.store.context_store import ContextStore
-from saga.store.digest import FIRST, chain
+from saga.store.digest import FIRST, chain, digest_of
 from saga.store.errors import (
     CannotOpen,
     ConstraintFailed,
@@ -81,6 +81,7 @@ __all__ = [
     "TryAgain",
     "WaitRow",
     "chain",
+    "digest_of",
     "is_locked",
     "read_owner",
     "verify",

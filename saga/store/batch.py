@@ -27,6 +27,7 @@ __all__ = [
     "SagaRow",
     "SagaUpdate",
     "Tag",
+    "TaskRow",
     "TimerRow",
     "WaitRow",
 ]
@@ -46,8 +47,11 @@ Tag: TypeAlias = tuple[int, str, str]
 JournalTuple: TypeAlias = tuple[int, int, int, "str | None", int, bytes, bytes]
 """saga_no, seq (from 1), at_ms, cause, encoding (1: JSON), records, digest (`digest.chain`)."""
 
-WaitTuple: TypeAlias = tuple[str, str, "str | None"]
-"""kind ('event' or 'task'), type, key."""
+WaitTuple: TypeAlias = tuple[str, "str | None"]
+"""type and key of the event."""
+
+TaskTuple: TypeAlias = tuple[str, str, bytes, "str | None", int, "int | None"]
+"""task (name of the element), answer_type, subject (JSON), assignee, since_ms, due_ms."""
 
 IncidentTuple: TypeAlias = tuple[str, str, int]
 """kind, reason, since_ms."""
@@ -65,7 +69,7 @@ Participant: TypeAlias = tuple[str, int, int, int]
 outbox_no (highest of its events that is in the event log)."""
 
 SAGA_PARTS = ("new_sagas", "tags", "journal")
-KEYED_PARTS = ("waits", "timers", "incidents")
+KEYED_PARTS = ("waits", "tasks", "timers", "incidents")
 
 
 class Batch:
@@ -81,6 +85,7 @@ class Batch:
         "participants",
         "saga_updates",
         "tags",
+        "tasks",
         "timers",
         "waits",
     )
@@ -94,6 +99,8 @@ class Batch:
         self.journal: list[JournalTuple] = []
         self.waits: dict[tuple[int, str], WaitTuple | None] = {}
         """(saga_no, path) → the wait, or None when it is over."""
+        self.tasks: dict[tuple[int, str], TaskTuple | None] = {}
+        """(saga_no, path) → the task, or None when it is over."""
         self.timers: dict[tuple[int, str], int | None] = {}
         """(saga_no, name) → due_ms, or None when it is disarmed or has fired."""
         self.incidents: dict[tuple[int, str], IncidentTuple | None] = {}
@@ -115,6 +122,7 @@ class Batch:
             or self.participants
             or self.timers
             or self.waits
+            or self.tasks
             or self.incidents
             or self.tags
             or self.definitions
@@ -146,6 +154,7 @@ class Batch:
         part.tags = [row for row in self.tags if row[0] in wanted]
         part.journal = [row for row in self.journal if row[0] in wanted]
         part.waits = {key: row for key, row in self.waits.items() if key[0] in wanted}
+        part.tasks = {key: row for key, row in self.tasks.items() if key[0] in wanted}
         part.timers = {key: row for key, row in self.timers.items() if key[0] in wanted}
         part.incidents = {key: row for key, row in self.incidents.items() if key[0] in wanted}
         return part
@@ -217,13 +226,25 @@ class EventRow(NamedTuple):
 
 
 class WaitRow(NamedTuple):
-    """What a saga waits for at `path`."""
+    """Which event a saga waits for at `path`."""
 
     saga_no: int
     path: str
-    kind: str
     type: str
     key: str | None
+
+
+class TaskRow(NamedTuple):
+    """What a person is to decide; `subject` is JSON, times are UTC ms."""
+
+    saga_no: int
+    path: str
+    task: str
+    answer_type: str
+    subject: bytes
+    assignee: str | None
+    since_ms: int
+    due_ms: int | None
 
 
 class TimerRow(NamedTuple):

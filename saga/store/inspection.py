@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from saga.errors import StoreNotFound
-from saga.store.batch import IncidentRow, JournalRow, SagaRow, TimerRow, WaitRow
+from saga.store.batch import IncidentRow, JournalRow, SagaRow, TaskRow, TimerRow, WaitRow
 from saga.store.connection import open_reader, translated
 from saga.store.context_store import RETRY_COLUMNS, InboxRow, RetryRow
 from saga.store.files import StoreFiles
-from saga.store.reading import StoreReader
+from saga.store.reading import TASK_COLUMNS, StoreReader
 from saga.store.saga_store import JOURNAL_COLUMNS, SAGA_COLUMNS
 from saga.store.schema import CONTEXT
 
@@ -39,19 +39,20 @@ __all__ = [
     "unknown_ids",
 ]
 
-R = TypeVar("R", JournalRow, WaitRow, TimerRow, IncidentRow)
+R = TypeVar("R", JournalRow, WaitRow, TaskRow, TimerRow, IncidentRow)
 
 
 # --- saga.db ---
 
 
 class StoredSaga(NamedTuple):
-    """Everything that saga.db holds about one saga; waits by path, timers by name, incidents by path."""
+    """Everything that saga.db holds about one saga; waits and tasks by path, timers by name, incidents by path."""
 
     row: SagaRow
     tags: dict[str, str]
     journal: list[JournalRow]
     waits: list[WaitRow]
+    tasks: list[TaskRow]
     timers: list[TimerRow]
     incidents: list[IncidentRow]
 
@@ -78,7 +79,8 @@ def stored_sagas(reader: StoreReader, nos: Iterable[int]) -> list[StoredSaga]:
     with reader.moment():
         sagas = reader._rows(f"SELECT {SAGA_COLUMNS} FROM sagas WHERE no {which} ORDER BY no", chosen)
         journals = _by_saga(map(JournalRow._make, rows(JOURNAL_COLUMNS, "journal", "seq")))
-        waits = _by_saga(map(WaitRow._make, rows("saga_no, path, kind, type, key", "waits", "path")))
+        waits = _by_saga(map(WaitRow._make, rows("saga_no, path, type, key", "waits", "path")))
+        tasks = _by_saga(map(TaskRow._make, rows(TASK_COLUMNS, "tasks", "path")))
         timers = _by_saga(map(TimerRow._make, rows("saga_no, name, due_ms", "timers", "name")))
         columns = "saga_no, path, kind, reason, since_ms"
         incidents = _by_saga(map(IncidentRow._make, rows(columns, "open_incidents", "path")))
@@ -89,7 +91,7 @@ def stored_sagas(reader: StoreReader, nos: Iterable[int]) -> list[StoredSaga]:
         StoredSaga(
             row,
             tags.get(row.no, {}),
-            *(found.get(row.no, []) for found in (journals, waits, timers, incidents)),  # type: ignore[arg-type]
+            *(found.get(row.no, []) for found in (journals, waits, tasks, timers, incidents)),  # type: ignore[arg-type]
         )
         for row in map(SagaRow._make, sagas)
     ]

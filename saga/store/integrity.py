@@ -134,6 +134,7 @@ _ROW_CHECKS = (
         "sagas",
         "SELECT s.id, 'has ended, and still waits' FROM sagas s WHERE s.ended_ms IS NOT NULL AND"
         " (EXISTS (SELECT 1 FROM waits w WHERE w.saga_no = s.no) OR EXISTS"
+        " (SELECT 1 FROM tasks k WHERE k.saga_no = s.no) OR EXISTS"
         " (SELECT 1 FROM timers t WHERE t.saga_no = s.no))",
     ),
     (

@@ -109,9 +109,7 @@ class SagaQueries:
 
     def waiting(self, type_: str, key: str | None) -> list[tuple[int, str]]:
         """Return (saga_no, path) of every wait for an event of this type and key, by saga."""
-        statement = (
-            "SELECT saga_no, path FROM waits WHERE type = ? AND key IS ? AND kind = 'event' ORDER BY 1, 2"
-        )
+        statement = "SELECT saga_no, path FROM waits WHERE type = ? AND key IS ? ORDER BY 1, 2"
         return self._read(statement, (type_, key))
 
     def waiting_for(
@@ -123,7 +121,7 @@ class SagaQueries:
         statement = (
             "SELECT w.type, w.key, w.saga_no, w.path FROM json_each(?) AS v CROSS JOIN waits AS w"
             " ON w.type = json_extract(v.value, '$[0]') AND w.key IS json_extract(v.value, '$[1]')"
-            " WHERE w.kind = 'event' ORDER BY w.saga_no, w.path"
+            " ORDER BY w.saga_no, w.path"
         )
         found: dict[tuple[str, str | None], list[tuple[int, str]]] = {}
         for some in _chunks(dict.fromkeys(pairs), IDS_AT_ONCE):

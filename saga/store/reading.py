@@ -24,6 +24,7 @@ from saga.store.batch import (
     JournalRow,
     Participant,
     SagaRow,
+    TaskRow,
     TimerRow,
     WaitRow,
 )
@@ -87,6 +88,8 @@ class OverviewRow(NamedTuple):
     next_due_ms: int | None
     tags: dict[str, str]
 
+
+TASK_COLUMNS = "saga_no, path, task, answer_type, CAST(subject AS BLOB), assignee, since_ms, due_ms"
 
 _OVERVIEW = """
     SELECT s.no, s.id, d.name, d.version, s.status, s.busy, s.started_ms, s.ended_ms, s.refusal_code,
@@ -243,10 +246,43 @@ class StoreReader:
         return [JournalRow._make(row) for row in self._rows(statement, (saga_no,))]
 
     def waits(self, saga_no: int | None = None) -> list[WaitRow]:
-        """Return what this saga, or with None every saga, waits for from outside."""
-        return [
-            WaitRow._make(row) for row in self._of_saga("saga_no, path, kind, type, key", "waits", saga_no)
-        ]
+        """Return which events this saga, or with None every saga, waits for."""
+        return [WaitRow._make(row) for row in self._of_saga("saga_no, path, type, key", "waits", saga_no)]
+
+    def tasks(self, saga_no: int | None = None) -> list[TaskRow]:
+        """Return what persons are to decide in this saga, or with None in every saga."""
+        return [TaskRow._make(row) for row in self._of_saga(TASK_COLUMNS, "tasks", saga_no)]
+
+    def open_tasks(
+        self,
+        *,
+        saga: str | None = None,
+        task: str | None = None,
+        assignee: str | None = None,
+        limit: int = 100,
+        after: tuple[int, str] = (0, ""),
+    ) -> list[tuple[str, str, TaskRow]]:
+        """Return id and name of the saga and the task, of tasks that are open, in the order of the sagas' starts, at
+        most `limit`.
+
+        `saga` is the name of a definition, `task` that of an element; `assignee`: tasks of this person, and with ""
+        those of nobody in particular. For the next page give number and path of the last one as `after`.
+        """
+        conditions, given = ["(t.saga_no, t.path) > (?, ?)"], list[Any](after)
+        for column, wanted in (("d.name", saga), ("t.task", task)):
+            if wanted is not None:
+                conditions.append(f"{column} = ?")
+                given.append(wanted)
+        if assignee is not None:
+            conditions.append("t.assignee IS ?")
+            given.append(assignee or None)
+        rows = self._rows(
+            f"SELECT s.id, d.name, {TASK_COLUMNS} FROM tasks t"
+            " JOIN sagas s ON s.no = t.saga_no JOIN definitions d ON d.no = s.definition_no"
+            f" WHERE {' AND '.join(conditions)} ORDER BY t.saga_no, t.path LIMIT ?",
+            (*given, limit),
+        )
+        return [(row[0], row[1], TaskRow._make(row[2:])) for row in rows]
 
     def timers(self, saga_no: int | None = None) -> list[TimerRow]:
         """Return the timers of this saga, or with None of every saga."""

@@ -85,17 +85,31 @@ CREATE TABLE journal (
     UNIQUE (saga_no, seq)
 ) STRICT;
 
--- What sagas wait for from outside: an event with a key, or a person's task.
+-- Which events sagas wait for.
 CREATE TABLE waits (
     saga_no INTEGER NOT NULL REFERENCES sagas (no),
     path    TEXT    NOT NULL,                                     -- of the visit
-    kind    TEXT    NOT NULL CHECK (kind IN ('event', 'task')),
-    type    TEXT    NOT NULL,
+    type    TEXT    NOT NULL CHECK (length(type) > 0),
     key     TEXT,
     PRIMARY KEY (saga_no, path)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX waits_by_key ON waits (type, key);
+
+-- What persons are to decide.
+CREATE TABLE tasks (
+    saga_no     INTEGER NOT NULL REFERENCES sagas (no),
+    path        TEXT    NOT NULL,                                 -- of the visit
+    task        TEXT    NOT NULL,                                 -- name of the element
+    answer_type TEXT    NOT NULL,                                 -- of the decision
+    subject     TEXT    NOT NULL CHECK (json_valid(subject)),     -- what the person is shown
+    assignee    TEXT,                                             -- NULL: anybody
+    since_ms    INTEGER NOT NULL,
+    due_ms      INTEGER,                                          -- NULL: there is time
+    PRIMARY KEY (saga_no, path)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX tasks_by_assignee ON tasks (assignee);
 
 CREATE TABLE timers (
     saga_no INTEGER NOT NULL REFERENCES sagas (no),
@@ -173,11 +187,20 @@ LEFT JOIN json_each(j.records) r;
 
 -- One row for each task that waits for a person.
 CREATE VIEW open_tasks AS
-SELECT s.id, d.name, d.version, w.path, w.type AS task, w.key
-FROM waits w
-JOIN sagas s ON s.no = w.saga_no
-JOIN definitions d ON d.no = s.definition_no
-WHERE w.kind = 'task';
+SELECT
+    s.id,
+    d.name,
+    d.version,
+    t.path,
+    t.task,
+    t.subject,
+    t.assignee,
+    strftime('%Y-%m-%dT%H:%M:%fZ', t.since_ms / 1000.0, 'unixepoch')   AS since,
+    strftime('%Y-%m-%dT%H:%M:%fZ', t.due_ms / 1000.0, 'unixepoch')     AS due_at,
+    t.answer_type
+FROM tasks t
+JOIN sagas s ON s.no = t.saga_no
+JOIN definitions d ON d.no = s.definition_no;
 
 -- One row for each thing that a person has to look at.
 CREATE VIEW incidents AS

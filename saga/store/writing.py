@@ -8,12 +8,15 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from saga.store.batch import Definition, JournalTuple, NewEvent, NewSaga
+from saga.store.batch import Definition, JournalTuple, NewEvent, NewSaga, SagaUpdate
 from saga.store.bulk import MAYBE, NOTHING, SMALL_SIZES, Bulk, flat
 
 __all__ = ["PARTS", "Execute"]
 
 Execute: TypeAlias = Callable[..., sqlite3.Cursor]
+
+ALIKE = 2
+"""Updates of sagas that are the same and are written together, at least."""
 
 
 # --- rows of sagas, and others that are only ever added ---
@@ -85,6 +88,24 @@ class _Updates:
         self._statement.run(execute, [(key, *row) for key, row in rows.items()])
 
 
+class _SagaUpdates:
+    """Rows of sagas by their number. Those of a batch mostly end together and well, so that what is written is the
+    same for many of them: one statement with the list of their numbers, in less than half of the time."""
+
+    def __init__(self, each: Bulk, columns: str) -> None:
+        self._each = _Updates(each)
+        self._same = f"UPDATE sagas SET {columns} WHERE no IN (SELECT value FROM json_each(?))"
+
+    def run(self, execute: Execute, rows: Mapping[int, SagaUpdate]) -> None:
+        alike: dict[SagaUpdate, list[int]] = {}
+        for no, row in rows.items():
+            alike.setdefault(row, []).append(no)
+        for row, nos in alike.items():
+            if len(nos) >= ALIKE:
+                execute(self._same, [*flat([row]), f"[{','.join(map(str, nos))}]"])
+        self._each.run(execute, {no: row for row, nos in alike.items() if len(nos) < ALIKE for no in nos})
+
+
 class _Settings:
     """Rows by (saga_no, name), or None where there shall be no row."""
 
@@ -111,13 +132,14 @@ class _Timers(_Settings):
         self._set.run(execute, [(*key, due) for key, due in rows.items() if due is not None])
 
 
-_SAGA_UPDATES = _Updates(
+_SAGA_UPDATES = _SagaUpdates(
     Bulk(
         "UPDATE sagas SET status = v.column2, busy = v.column3, ended_ms = v.column4,"
         " refusal_code = v.column5, refusal_reason = v.column6 FROM (VALUES",
         f"(?,?,?,{MAYBE},{MAYBE},{MAYBE})",
         ") AS v WHERE sagas.no = v.column1",
-    )
+    ),
+    f"status = ?, busy = ?, ended_ms = {MAYBE}, refusal_code = {MAYBE}, refusal_reason = {MAYBE}",
 )
 _PARTICIPANTS = _Updates(
     Bulk(
@@ -128,7 +150,13 @@ _PARTICIPANTS = _Updates(
         sizes=(8, 1),
     )
 )
-_WAITS = _Settings("waits", "path", ("kind", "type", "key"), f"(?,?,?,?,{MAYBE})")
+_WAITS = _Settings("waits", "path", ("type", "key"), f"(?,?,?,{MAYBE})")
+_TASKS = _Settings(
+    "tasks",
+    "path",
+    ("task", "answer_type", "subject", "assignee", "since_ms", "due_ms"),
+    f"(?,?,?,?,CAST(? AS TEXT),{MAYBE},?,{MAYBE})",
+)
 _TIMERS = _Timers("timers", "name", ("due_ms",), "(?,?,?)")
 _INCIDENTS = _Settings("open_incidents", "path", ("kind", "reason", "since_ms"), "(?,?,?,?,?)")
 
@@ -139,6 +167,7 @@ PARTS: tuple[tuple[str, Callable[[Execute, Any], None]], ...] = (
     ("saga_updates", _SAGA_UPDATES.run),
     ("tags", _TAGS.run),
     ("waits", _WAITS.run),
+    ("tasks", _TASKS.run),
     ("timers", _TIMERS.run),
     ("incidents", _INCIDENTS.run),
     ("events", _EVENTS.run),

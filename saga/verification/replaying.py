@@ -10,6 +10,7 @@ import msgspec
 
 from saga.machine import Record, State, Unfitting, decode_records, evolve, pending
 from saga.machine import records as r
+from saga.machine.pending import Pending, Task
 from saga.store.inspection import StoredSaga
 
 __all__ = ["Replay", "Told", "differences", "replay_journal"]
@@ -68,7 +69,7 @@ def replay_journal(stored: StoredSaga) -> Replay:
 def _note(record: Record, sent: dict[str, tuple[str, int]], told: dict[str, Told]) -> None:
     """Note which commands went out, and what their participants have said."""
     match record:
-        case r.CommandSent() | r.UndoSent():
+        case r.CommandSent() | r.UndoSent() if record.number:  # else another saga carries it out
             sent[record.path] = (record.to, record.number)
         case r.StepCompleted(via="answer" | "resolve"):
             told[record.path] = Told(("done",), answer=bytes(record.answer))
@@ -91,20 +92,34 @@ def differences(stored: StoredSaga, replayed: Replay) -> Iterator[str]:
     yield from _compare("tag", stored.tags, replayed.state.tags)
     timers = {timer.name: timer.due_ms for timer in stored.timers}
     yield from _compare("timer", timers, outside.timers)
-    waits = {wait.path: (wait.kind, wait.type, wait.key) for wait in stored.waits}
-    yield from _compare("wait", waits, {path: ("event", *what) for path, what in outside.waits.items()})
+    waits = {wait.path: (wait.type, wait.key) for wait in stored.waits}
+    yield from _compare("wait", waits, outside.waits)
+    tasks = {each.path: each[2:] for each in stored.tasks}
+    yield from _compare("task", tasks, {path: _task_row(task) for path, task in outside.tasks.items()})
     incidents = {each.path: (each.kind, each.reason, each.since_ms) for each in stored.incidents}
     open_now = {path: (each.kind, each.reason, each.at) for path, each in outside.incidents.items()}
     yield from _compare("incident", incidents, open_now)
-    anything = outside.commands or outside.resolves or outside.timers or outside.waits or outside.incidents
-    if not anything and replayed.state.ended is None and not replayed.state.suspended:
+    if not anything_is_awaited(outside) and replayed.state.ended is None and not replayed.state.suspended:
         yield "it has not ended, and waits for nothing"
+
+
+def anything_is_awaited(outside: Pending) -> bool:
+    """Return whether something will happen to a saga, or a person sees that nothing will."""
+    at_participants = outside.commands or outside.resolves or outside.calls
+    return bool(at_participants or outside.timers or outside.waits or outside.tasks or outside.incidents)
+
+
+def _task_row(task: Task) -> tuple[object, ...]:
+    subject = bytes(task.subject)
+    return task.element, task.type, subject, task.assignee or None, task.since, task.due
 
 
 def _row_differences(stored: StoredSaga, replayed: Replay) -> Iterator[str]:
     row, state = stored.row, replayed.state
     failure = state.failure
-    busy = state.ended is None and any(visit.sent is not None for visit in state.visits.values())
+    busy = state.ended is None and any(
+        visit.sent is not None and not visit.sent.is_call for visit in state.visits.values()
+    )
     columns: dict[str, tuple[object, object]] = {
         "id": (row.id, state.id),
         "status": (row.status, state.status.value),

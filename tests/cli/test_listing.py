@@ -125,6 +125,8 @@ def test_json_has_the_documented_fields(run: Run) -> None:
         "type": "GoodsFetched/1",
         "participant": None,
         "key": "o-fetched",
+        "assignee": None,
+        "called": None,
         "attempt": None,
         "due_at": "2026-01-01T12:00:00.000Z",
         "incident": None,

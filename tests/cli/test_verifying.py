@@ -107,8 +107,8 @@ ROWS = {
     ),
     "other wait": (
         "UPDATE waits SET key = 'x' WHERE saga_no = 5",
-        "saga.db: saga 'o-fetched': its wait 'scope-1.1/goods_fetched.1' is ('event', 'GoodsFetched/1', 'x'),"
-        " by its journal ('event', 'GoodsFetched/1', 'o-fetched')",
+        "saga.db: saga 'o-fetched': its wait 'scope-1.1/goods_fetched.1' is ('GoodsFetched/1', 'x'),"
+        " by its journal ('GoodsFetched/1', 'o-fetched')",
     ),
     "incident": (
         "UPDATE open_incidents SET kind = 'down' WHERE saga_no = 8",

@@ -47,7 +47,9 @@ def broken(no: int, part: str) -> Batch:
         case "tags":
             batch.tags.append((no + 77, "of", "nobody"))
         case "waits":
-            batch.waits[no, "w"] = ("bus", "T/1", None)
+            batch.waits[no, "w"] = ("", "k")
+        case "tasks":
+            batch.tasks[no, "k"] = ("approve", "T/1", b"no json", None, 1, None)
         case "timers":
             batch.timers[no, "t"] = 2**70
         case "incidents":
@@ -67,6 +69,7 @@ PARTS = [
     "saga_updates",
     "tags",
     "waits",
+    "tasks",
     "timers",
     "incidents",
     "events",
@@ -94,7 +97,7 @@ def test_a_batch_divided_by_saga_writes_the_same_but_for_the_bad_one(store: Saga
         add_saga(batch, no, rows=2)
         batch.timers[no, "t"] = no
         batch.tags.append((no, "k", "v"))
-        batch.waits[no, "w"] = ("event", "T/1", "k")
+        batch.waits[no, "w"] = ("T/1", "k")
         batch.incidents[no, "p"] = ("k", "r", 1)
         batch.saga_updates[no] = ("PARKED" if no != 2 else "FLYING", 0, None, None, None)
     batch.events.append((1, "e1", "T/1", "k", b"{}", 1, "payment", "c", None))

@@ -65,7 +65,7 @@ def full_batch() -> Batch:
     batch.saga_updates[1] = ("PARKED", 0, None, None, None)
     batch.tags.append((1, "k", "v"))
     for part, row in (
-        (batch.waits, ("event", "T/1", None)),
+        (batch.waits, ("T/1", None)),
         (batch.timers, 5),
         (batch.incidents, ("k", "r", 1)),
     ):

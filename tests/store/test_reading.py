@@ -30,9 +30,10 @@ def filled(store: SagaStore) -> SagaStore:
     batch.saga_updates[2] = ("COMPENSATED", 0, 3_000, "no-money", "there is none")
     batch.tags += [(3, "region", "north"), (4, "region", "north"), (4, "vip", "yes"), (1, "region", "south")]
     batch.incidents[3, "pay.1"] = ("failed", "card reader\nis down", 1_500)
-    batch.waits[4, "fetched.1"] = ("event", "Fetched/1", "order-4")
+    batch.waits[4, "fetched.1"] = ("Fetched/1", "order-4")
     batch.timers |= {(4, "fetched.1"): 90_000, (4, "other"): 80_000}
-    batch.waits[5, "approve.1"] = ("task", "Approve/1", None)
+    batch.tasks[5, "approve.1"] = ("approve", "Approval/1", b'{"sum":7}', None, 1_000, 9_000)
+    batch.tasks[5, "sign.1"] = ("sign", "null", b"null", "maria", 1_000, None)
     batch.events.append((1, "e1", "Paid/1", None, b"{}", 1, "payment", "c", None))
     batch.participants["payment"] = ("context", 3, 2, 1)
     store.commit(batch)
@@ -80,7 +81,7 @@ def test_one_saga_is_shown_with_all_there_is_of_it(filled: SagaStore, reader: Op
     assert row is not None
     assert [entry.records for entry in read.journal(4)] == [RECORDS, RECORDS]
     assert read.tags(4) == {"region": "north", "vip": "yes"}
-    assert [tuple(wait) for wait in read.waits(4)] == [(4, "fetched.1", "event", "Fetched/1", "order-4")]
+    assert [tuple(wait) for wait in read.waits(4)] == [(4, "fetched.1", "Fetched/1", "order-4")]
     assert [timer.due_ms for timer in read.timers(4)] == [90_000, 80_000]
     assert read.incidents(4) == []
     assert read.definition(row.definition_no).name == "FulfilOrder"
@@ -94,7 +95,14 @@ def test_everything_else_is_read_as_well(filled: SagaStore, reader: OpenReader) 
     assert read.counts() == {"COMPLETED": 1, "COMPENSATED": 1, "PARKED": 1, "RUNNING": 2}
     assert read.counts(saga="Other") == {"RUNNING": 1}
     assert [(i.saga_no, i.reason) for i in read.incidents()] == [(3, "card reader\nis down")]
-    assert len(read.waits()) == 2
+    assert len(read.waits()) == 1
+    assert [tuple(task) for task in read.tasks(5)] == [
+        (5, "approve.1", "approve", "Approval/1", b'{"sum":7}', None, 1_000, 9_000),
+        (5, "sign.1", "sign", "null", b"null", "maria", 1_000, None),
+    ]
+    assert [task.task for _, _, task in read.open_tasks(assignee="maria")] == ["sign"]
+    assert [(id, task.path) for id, _, task in read.open_tasks(limit=1)] == [("order-5", "approve.1")]
+    assert [task.path for _, _, task in read.open_tasks(after=(5, "approve.1"))] == ["sign.1"]
     assert len(read.timers()) == 2
     assert [d.name for d in read.definitions()] == ["FulfilOrder", "Other"]
     assert [e.id for e in read.events()] == ["e1"]
@@ -263,14 +271,18 @@ def test_the_view_step_history_shows_that_a_row_was_erased(filled: SagaStore, fi
 
 
 def test_the_view_open_tasks(filled: SagaStore, files: StoreFiles) -> None:
-    assert rows_of(files, "SELECT * FROM open_tasks") == [
+    assert rows_of(files, "SELECT * FROM open_tasks WHERE task = 'approve'") == [
         {
             "id": "order-5",
             "name": "Other",
             "version": 3,
             "path": "approve.1",
-            "task": "Approve/1",
-            "key": None,
+            "task": "approve",
+            "subject": '{"sum":7}',
+            "assignee": None,
+            "since": "1970-01-01T00:00:01.000Z",
+            "due_at": "1970-01-01T00:00:09.000Z",
+            "answer_type": "Approval/1",
         }
     ]
 

@@ -141,6 +141,29 @@ def test_an_unknown_saga_is_none(store: SagaStore) -> None:
     assert store.journal(99) == []
 
 
+def test_updates_that_are_alike_and_others_stand_in_one_commit(store: SagaStore) -> None:
+    batch = Batch()
+    for no in range(1, 8):
+        add_saga(batch, no)
+    store.commit(batch)
+    updates = Batch()
+    updates.saga_updates = {
+        1: ("COMPLETED", 0, 9, None, None),
+        2: ("COMPENSATED", 0, 9, "late", "too late"),
+        3: ("COMPLETED", 0, 9, None, None),
+        4: ("COMPENSATED", 0, 9, "late", "too late"),
+        5: ("COMPENSATED", 0, 9, "late", "much too late"),
+        6: ("COMPLETED", 0, 8, None, None),
+    }
+    store.commit(updates)
+    untouched = ("RUNNING", 1, None, None, None)
+    for no in range(1, 8):
+        row = store.row(no)
+        assert row is not None
+        found = (row.status, row.busy, row.ended_ms, row.refusal_code, row.refusal_reason)
+        assert found == updates.saga_updates.get(no, untouched)
+
+
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 63, 64, 65, 137, 1_100])
 def test_batches_of_any_size_are_written_whole(store: SagaStore, count: int) -> None:
     batch = Batch()
@@ -148,7 +171,7 @@ def test_batches_of_any_size_are_written_whole(store: SagaStore, count: int) -> 
         add_saga(batch, no, rows=2)
         batch.saga_updates[no] = ("PARKED", 0, None, None, None)
         batch.timers[no, "t"] = no
-        batch.waits[no, "w"] = ("event", "Fetched/1", f"order-{no}")
+        batch.waits[no, "w"] = ("Fetched/1", f"order-{no}")
         batch.incidents[no, "p"] = ("failed", "why", no)
         batch.tags.append((no, "n", str(no)))
     store.commit(batch)
@@ -191,12 +214,12 @@ def test_what_changes_twice_in_a_batch_is_written_as_it_is_last(store: SagaStore
     add_saga(batch, 1)
     batch.saga_updates[1] = ("PARKED", 0, None, None, None)
     batch.timers[1, "t"] = 5
-    batch.waits[1, "w"] = ("event", "Fetched/1", "a")
+    batch.waits[1, "w"] = ("Fetched/1", "a")
     store.commit(batch)
     again = Batch()
     again.saga_updates[1] = ("COMPENSATING", 1, None, "c", "r")
     again.timers[1, "t"] = 9
-    again.waits[1, "w"] = ("event", "Fetched/1", None)
+    again.waits[1, "w"] = ("Fetched/1", None)
     again.timers[1, "never-armed"] = None
     store.commit(again)
     row = store.row(1)
@@ -267,12 +290,11 @@ def test_due_timers_come_in_the_order_they_are_due(store: SagaStore) -> None:
 def test_waits_are_found_by_type_and_key(store: SagaStore) -> None:
     commit(store, 1, 2)
     batch = Batch()
-    batch.waits[1, "w"] = ("event", "Fetched/1", "a")
-    batch.waits[2, "w"] = ("event", "Fetched/1", "a")
-    batch.waits[2, "empty"] = ("event", "Fetched/1", "")
-    batch.waits[2, "none"] = ("event", "Fetched/1", None)
-    batch.waits[2, "other"] = ("event", "Placed/1", "a")
-    batch.waits[2, "task"] = ("task", "Fetched/1", "a")
+    batch.waits[1, "w"] = ("Fetched/1", "a")
+    batch.waits[2, "w"] = ("Fetched/1", "a")
+    batch.waits[2, "empty"] = ("Fetched/1", "")
+    batch.waits[2, "none"] = ("Fetched/1", None)
+    batch.waits[2, "other"] = ("Placed/1", "a")
     store.commit(batch)
     assert store.waiting("Fetched/1", "a") == [(1, "w"), (2, "w")]
     assert store.waiting("Fetched/1", "") == [(2, "empty")]
