@@ -14,7 +14,7 @@ import msgspec
 
 from saga.machine.state import Direction, Incident, Phase, Sent, State
 
-__all__ = ["DEADLINE", "WAKE", "Pending", "command_id", "pending", "timer_name"]
+__all__ = ["DEADLINE", "NOTHING", "WAKE", "Pending", "command_id", "pending", "timer_name"]
 
 DEADLINE, WAKE = "deadline", "wake"
 
