@@ -1,7 +1,7 @@
 """The codec of one type: a value to bytes and back, strictly.
 
-The way of a value that is fine is short: encode, decode, compare. When something goes wrong on it, `refusal`
-finds out what it was.
+The way of a value that is fine is short: encode, decode, compare; or encode only, where that is enough. When
+something goes wrong on it, `refusal` finds out what it was.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, overload
 import msgspec
 
 from saga.codec.fingerprint import classes, fingerprint
+from saga.codec.plainness import plain_function
 from saga.codec.reading import read_type
 from saga.codec.refusal import refusal, told
 from saga.codec.sameness import same_function
@@ -38,7 +39,7 @@ class TypeCodec(Generic[T]):
     the dataclasses, Structs and Enums that occur in it.
     """
 
-    __slots__ = ("_decode", "_limited", "_same", "_shape", "classes", "fingerprint", "name", "type")
+    __slots__ = ("_decode", "_limited", "_plain", "_same", "_shape", "classes", "fingerprint", "name", "type")
 
     def __init__(self, tp: Any) -> None:
         """Raise DefinitionError, with all problems, when values of `tp` cannot be stored."""
@@ -54,6 +55,7 @@ class TypeCodec(Generic[T]):
         self._shape = shape
         self._decode: Callable[[bytes | memoryview], T] = msgspec.json.Decoder(tp).decode
         self._same = same_function(shape)
+        self._plain = plain_function(shape)
         self._limited = depth is not None and depth <= MAX_DEPTH
 
     def __repr__(self) -> str:
@@ -62,12 +64,16 @@ class TypeCodec(Generic[T]):
     def roundtrip(self, value: T, limit: int = MAX_BYTES) -> tuple[bytes, T]:
         """Return `value` as JSON, and the equal twin that comes back. Hand on the twin, not the value.
 
+        The twin is the value itself when that cannot be changed and is known to come back (`plainness`).
+
         Raises PayloadTooLarge when there are more than `limit` bytes, and NotEncodable, with the path of the
         field, when the value is not of the type or would not come back as it is.
         """
         cause: BaseException | None = None
         try:
             data = _encode(value)
+            if self._plain is not None and self._plain(value) and len(data) <= limit:
+                return data, value
             twin = self._decode(data)
             if self._same(value, twin) and len(data) <= limit and (self._limited or _is_shallow(data)):
                 return data, twin

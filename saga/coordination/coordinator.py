@@ -95,7 +95,7 @@ class Coordinator:
     ) -> None:
         self._store = store
         self._world = surroundings
-        self.dispatcher = Dispatcher(self._find, lambda: store.commit_no)
+        self.dispatcher = Dispatcher(self._find)
         self.ledger = Ledger(store, definitions, self.dispatcher, busy, cache_limit)
         self.relay = Relay(self._read_events)
         self.active = 0
@@ -241,8 +241,8 @@ class Coordinator:
     def _carry_out(self, effects: Effects) -> None:
         """Everything is on disk: tell the participants, and those who wait."""
         dispatcher = self.dispatcher
-        for instance, path, participant, number in effects.over:
-            dispatcher.close(participant, number, instance.no, path)
+        dispatcher.commit_no = self._store.commit_no
+        dispatcher.close(effects.over)
         if not self._recovering:  # else the end of the recovery sends them, once
             for instance, path, participant in effects.sends:
                 if not dispatcher.send(instance, path, participant):
@@ -314,8 +314,9 @@ class Coordinator:
     def _answers(self, message: Answers) -> None:
         participant = message.participant
         self.dispatcher.answered(participant, message.answers)
+        find = self.ledger.cache.get
         for answer in message.answers:
-            instance = self._find(answer.saga_no)
+            instance = find(answer.saga_no)
             if instance is not None:
                 self._happen(instance, _stimulus(instance, answer), f"{instance.state.id}:{answer.path}")
         if message.events:
@@ -539,18 +540,14 @@ class Coordinator:
 
 def _stimulus(instance: Instance, answer: Answer) -> Stimulus:
     """Return what an answer means to the saga; the author's functions will see its value."""
-    path, outcome = answer.path, answer.outcome
-    if outcome in ("done", "resolved-done"):
-        visit = instance.state.visits.get(path)
-        if visit is not None and visit.undoes is None:
-            if answer.value is UNSET:
-                instance.author.forget(visit.element)
-            else:
-                instance.author.know(visit.element, answer.value)
-        if outcome == "done":
+    path = answer.path
+    match answer.outcome:
+        case "done":
+            _tell_value(instance, answer)
             return s.Completed(path, answer.answer)
-        return s.Resolved(path, "done", answer.answer)
-    match outcome:
+        case "resolved-done":
+            _tell_value(instance, answer)
+            return s.Resolved(path, "done", answer.answer)
         case "refused":
             return s.Refused(path, answer.code, answer.reason)
         case "failed":
@@ -563,3 +560,12 @@ def _stimulus(instance: Instance, answer: Answer) -> Stimulus:
             return s.Resolved(path, "not-done")
         case _:
             raise AssertionError(answer)
+
+
+def _tell_value(instance: Instance, answer: Answer) -> None:
+    visit = instance.state.visits.get(answer.path)
+    if visit is not None and visit.undoes is None:
+        if answer.value is UNSET:
+            instance.author.forget(visit.element)
+        else:
+            instance.author.know(visit.element, answer.value)

@@ -67,10 +67,11 @@ class Lane:
 class Dispatcher:
     """The ways to all participants. It is the coordinator's routing table, too."""
 
-    def __init__(self, find: Callable[[int], Instance | None], commit_no: Callable[[], int]) -> None:
-        """`find` returns the saga of this number, from memory or by replay; `commit_no` that of saga.db."""
+    def __init__(self, find: Callable[[int], Instance | None]) -> None:
+        """`find` returns the saga of this number, from memory or by replay."""
         self.lanes: dict[str, Lane] = {}
-        self._commit_no = commit_no
+        self.commit_no = 0
+        """The number of a commit of saga.db that is on disk; whoever commits sets it."""
         self._routes: dict[type, str] = {}
         self._sagas: set[str] = set()
         self._find = find
@@ -106,19 +107,20 @@ class Dispatcher:
         heapq.heappush(lane.numbers, number)
         lane.next_number = max(lane.next_number, number + 1)
 
-    def close(self, participant: str, number: int, saga_no: int, path: str) -> None:
-        """The command is over: nothing will ever be asked about it again."""
-        lane = self.lanes.get(participant)
-        if lane is None:
-            return
-        key = (saga_no, path)
-        lane.outside.discard(key)
-        lane.given.discard(key)
-        numbers = lane.numbers
-        if numbers and numbers[0] == number:  # mostly the oldest is answered first
-            heapq.heappop(numbers)
-        else:
-            lane.over.add(number)
+    def close(self, commands: Iterable[tuple[Instance, str, tuple[str, int]]]) -> None:
+        """These commands (saga, path, participant and number) are over: nothing will ever be asked about them again."""
+        for instance, path, (participant, number) in commands:
+            lane = self.lanes.get(participant)
+            if lane is None:
+                continue
+            key = (instance.no, path)
+            lane.outside.discard(key)
+            lane.given.discard(key)
+            numbers = lane.numbers
+            if numbers and numbers[0] == number:  # mostly the oldest is answered first
+                heapq.heappop(numbers)
+            else:
+                lane.over.add(number)
 
     def missing(self, visit: Visit) -> tuple[str, str] | None:
         """Return why the command of a visit, or the inquiry about it, cannot be delivered: kind of incident and
@@ -233,6 +235,6 @@ class Dispatcher:
                 visit.attempt,
                 state.correlation,
                 state.id,
-                self._commit_no(),
+                self.commit_no,
             )
         )

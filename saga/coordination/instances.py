@@ -51,7 +51,10 @@ class Instance(msgspec.Struct, gc=False, eq=False):
     pending: Pending = Pending()
     """What was outside at the last commit."""
     status: Status | None = None
+    idle: bool = True
+    """Whether it had no command outside, to be answered or inquired, at the last commit."""
     busy: bool = False
+    """Whether it has commands that are not over, as its row says."""
     refused: bool = False
     """Whether why it is being undone stands in its row."""
     numbers: dict[str, tuple[str, int]] = {}
@@ -131,7 +134,8 @@ class Loader:
                 reason = f"its input cannot be read: {describe(error, trace=False)}"
                 instance.author = AbsentAuthor(instance.graph, reason)
         instance.seq, instance.digest = journal[-1].seq, journal[-1].digest
-        instance.pending = pending(state)
+        outside = instance.pending = pending(state)
+        instance.idle = not (outside.commands or outside.resolves)
         instance.status, instance.busy = Status(row.status), bool(row.busy)
         instance.refused = row.refusal_code is not None
         instance.calls, instance.told = instance.pending.calls, state.ended is not None

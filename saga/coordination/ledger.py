@@ -28,6 +28,7 @@ from saga.errors import NotDecodable
 from saga.flow.definition import Definition
 from saga.machine import Pending, Status, Stimulus, command_id, decide, encode_records, pending
 from saga.machine import stimuli as s
+from saga.machine.pending import NOTHING
 from saga.machine.records import EventPublished, Record, Resumed, WaitBegun
 from saga.machine.state import Phase
 from saga.store import Batch, SagaStore, chain, digest_of
@@ -58,8 +59,8 @@ class Effects:
     __slots__ = ("active", "changed", "inquiries", "next_due", "over", "sends")
 
     def __init__(self) -> None:
-        self.over: list[tuple[Instance, str, str, int]] = []
-        """Commands that are over: saga, path, participant, number."""
+        self.over: list[tuple[Instance, str, tuple[str, int]]] = []
+        """Commands that are over: saga, path, participant and number."""
         self.sends: list[tuple[Instance, str, str]] = []
         """Commands to be sent: saga, path, participant."""
         self.inquiries: list[tuple[Instance, str, str]] = []
@@ -353,7 +354,7 @@ class Ledger:
         instance.pending = after
         for path in list(numbers):
             if path not in state.visits:
-                effects.over.append((instance, path, *numbers.pop(path)))
+                effects.over.append((instance, path, numbers.pop(path)))
         known = before.commands
         for path, (sent, attempt) in after.commands.items():
             earlier = known.get(path)
@@ -374,26 +375,21 @@ class Ledger:
             self._incident_rows(instance.no, before, after)
         if before.tasks is not after.tasks:
             self._task_rows(instance, before, after)
-        self._status(instance, before, effects)
-
-    def _status(self, instance: Instance, before: Pending, effects: Effects) -> None:
-        """Note what of the summary of a saga, its row, has changed."""
-        state, after, numbers = instance.state, instance.pending, instance.numbers
-        active = bool(after.commands or after.resolves)
-        if active is not bool(before.commands or before.resolves):
-            effects.active.append((instance, 1 if active else -1))
-        status = state.status_with(bool(after.incidents))
-        ended = state.ended is not None
-        busy = bool(numbers) and not ended
+        status = state.status_with(after.incidents is not NOTHING)
+        idle = after.commands is NOTHING and after.resolves is NOTHING
+        busy = not idle or (bool(numbers) and state.ended is None)
         refused = state.failure is not None
+        if idle is not instance.idle:
+            instance.idle = idle
+            effects.active.append((instance, -1 if idle else 1))
         if status is not instance.status or busy is not instance.busy or refused is not instance.refused:
-            self._status_rows(instance, status, busy, ended)
+            self._status_rows(instance, status, busy)
             if status is not instance.status:
                 effects.changed.append((instance, instance.status))
             instance.status, instance.busy, instance.refused = status, busy, refused
 
-    def _status_rows(self, instance: Instance, status: Status, busy: bool, ended: bool) -> None:
-        start = self._new.get(instance.no)
+    def _status_rows(self, instance: Instance, status: Status, busy: bool) -> None:
+        start, ended = self._new.get(instance.no), instance.state.ended is not None
         if start is not None and instance.status is None:
             self.batch.new_sagas.append(self._saga_row(instance, start, status, busy))
             if not ended and instance.state.failure is None:

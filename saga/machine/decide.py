@@ -59,9 +59,10 @@ def decide(
 
 def _run(turn: Turn) -> None:
     """Let tokens go on until they all wait, then see what has come to an end; innermost scopes first."""
-    while turn.state.ended is None:
-        if turn.tokens:
-            scope, node = turn.tokens.pop(0)
+    state, tokens = turn.state, turn.tokens
+    while state.ended is None:
+        if tokens:
+            scope, node = tokens.pop(0)
             turn.left -= 1
             if turn.left < 0 and goes_forward(turn, scope):
                 turn.park_token(scope, node, "function", "it goes round and round without ever waiting")
@@ -104,7 +105,7 @@ def _begin(turn: Turn, start: s.Start) -> None:
     if turn.state is not None:
         raise ValueError(f"saga {start.id!r} has begun already")
     graph = turn.graph
-    turn.record(
+    turn.begin(
         r.Started(
             start.id,
             graph.name,

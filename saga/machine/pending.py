@@ -15,7 +15,7 @@ from msgspec import Raw
 
 from saga.machine.state import TOP, Direction, Incident, Phase, Sent, State
 
-__all__ = ["DEADLINE", "REMIND", "WAKE", "Pending", "command_id", "pending", "timer_name"]
+__all__ = ["DEADLINE", "NOTHING", "REMIND", "WAKE", "Pending", "command_id", "pending", "timer_name"]
 
 DEADLINE, WAKE, REMIND = "deadline", "wake", "remind"
 

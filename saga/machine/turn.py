@@ -15,7 +15,7 @@ from msgspec import Raw
 
 from saga.flow.graph import Graph
 from saga.machine.evolve import apply, evolve
-from saga.machine.records import Ignored, Parked, Record
+from saga.machine.records import Ignored, Parked, Record, Started
 from saga.machine.state import Done, Item, Sent, State, Visit
 from saga.machine.visiting import item_around
 
@@ -88,10 +88,12 @@ class Turn(msgspec.Struct, gc=False):
     def record(self, record: Record) -> None:
         """Record a fact: it is applied to the state at once."""
         self.records.append(record)
-        if self.state is None:
-            self.state = evolve(None, record)
-        else:
-            apply(self.state, record)
+        apply(self.state, record)
+
+    def begin(self, record: Started) -> None:
+        """Record the first fact: now there is a state."""
+        self.records.append(record)
+        self.state = evolve(None, record)
 
     def arrive(self, scope: str, node: str) -> None:
         """A token is on its way to `node` in the scope instance `scope`."""

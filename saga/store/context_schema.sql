@@ -17,7 +17,8 @@ CREATE TABLE _saga_file (
 CREATE TABLE _saga_inbox (
     command_id TEXT    PRIMARY KEY,
     number     INTEGER,                                                   -- NULL: sent by the application
-    outcome    TEXT    NOT NULL CHECK (outcome IN ('done', 'refused', 'tombstone')),
+    outcome    TEXT    NOT NULL CHECK (outcome = 'done' OR outcome = 'refused' OR outcome = 'tombstone'),
+                                                                          -- not IN: a table would be built for each row
     answer     TEXT,                                                      -- JSON
     code       TEXT,
     reason     TEXT,

@@ -41,8 +41,9 @@ CREATE TABLE sagas (
     no             INTEGER PRIMARY KEY,
     id             TEXT    NOT NULL UNIQUE,
     definition_no  INTEGER NOT NULL REFERENCES definitions (no),
-    status         TEXT    NOT NULL CHECK (status IN
-                   ('RUNNING', 'COMPENSATING', 'COMPLETED', 'COMPENSATED', 'PARKED', 'SUSPENDED')),
+    status         TEXT    NOT NULL CHECK (                       -- not IN: SQLite would build a table for each row
+                   status = 'RUNNING' OR status = 'COMPENSATING' OR status = 'COMPLETED' OR
+                   status = 'COMPENSATED' OR status = 'PARKED' OR status = 'SUSPENDED'),
     busy           INTEGER NOT NULL CHECK (busy IN (0, 1)),       -- 1: has commands outside, loaded at recovery
     started_ms     INTEGER NOT NULL,
     ended_ms       INTEGER,                                       -- NULL: not ended

@@ -9,7 +9,7 @@ import pytest
 from saga.errors import CorruptStore
 from saga.store import OwnerLock, SagaStore, StoreFiles, StoreReader
 
-WORDS = b"'COMPENSATING', 'COMPLETED'"
+WORDS = b"'COMPENSATING' OR status"
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def damaged(tmp_path: Path) -> StoreFiles:
         SagaStore.open(files, lock, 1).close()
     content = Path(files.saga).read_bytes()
     assert WORDS in content
-    Path(files.saga).write_bytes(content.replace(WORDS, WORDS.replace(b",", b"\xf3")))
+    Path(files.saga).write_bytes(content.replace(WORDS, WORDS.replace(b" OR", b" \xf3R")))
     return files
 
 
