@@ -291,7 +291,7 @@ def _compensation_done(state: State, record: r.CompensationDone) -> None:
 
 
 def _to_be_undone(scope: ScopeInstance, path: str) -> Done:
-    """Return what was done at this visit: the last one, except where only a part is undone, in the middle of the flow."""
+    """Return what was done at this visit: the last one, except where a part is undone in the middle of the flow."""
     if not scope.undoing and scope.done[-1].path != path:
         raise Unfitting(f"{path} is to be undone, but {scope.done[-1].path} is the last one done")
     for done in reversed(scope.done):

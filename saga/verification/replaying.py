@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from saga.machine import Record, State, Unfitting, decode_records, evolve, pending
+from saga.machine import Pending, Record, State, Unfitting, decode_records, evolve, pending
 from saga.machine import records as r
 from saga.store.inspection import StoredSaga
 
@@ -16,6 +16,8 @@ __all__ = ["Replay", "Told", "differences", "replay_journal"]
 
 JSON = 1
 """The encoding of journal rows."""
+
+NOTHING = Pending()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Replay:
     state: State
     ended_ms: int | None
     sent: dict[str, tuple[str, int]]
-    """Path of the visit → participant and number of its command."""
+    """Path of the visit → participant and number of its command; a saga that was called is none."""
     told: dict[str, Told]
     """Path of the visit → what the participant has said."""
 
@@ -58,8 +60,8 @@ def replay_journal(stored: StoredSaga) -> Replay:
         for record in records:
             _note(record, sent, told)
             state = evolve(state, record)
-        if ended_ms is None and state is not None and state.ended is not None:
-            ended_ms = row.at_ms
+            if isinstance(record, r.Ended | r.Reversed):
+                ended_ms = row.at_ms if isinstance(record, r.Ended) else None
     if state is None:
         raise Unfitting("there is no record")
     return Replay(state, ended_ms, sent, told)
@@ -68,7 +70,7 @@ def replay_journal(stored: StoredSaga) -> Replay:
 def _note(record: Record, sent: dict[str, tuple[str, int]], told: dict[str, Told]) -> None:
     """Note which commands went out, and what their participants have said."""
     match record:
-        case r.CommandSent() | r.UndoSent():
+        case r.CommandSent() | r.UndoSent() if record.number:
             sent[record.path] = (record.to, record.number)
         case r.StepCompleted(via="answer" | "resolve"):
             told[record.path] = Told(("done",), answer=bytes(record.answer))
@@ -92,13 +94,18 @@ def differences(stored: StoredSaga, replayed: Replay) -> Iterator[str]:
     timers = {timer.name: timer.due_ms for timer in stored.timers}
     yield from _compare("timer", timers, outside.timers)
     waits = {wait.path: (wait.kind, wait.type, wait.key) for wait in stored.waits}
-    yield from _compare("wait", waits, {path: ("event", *what) for path, what in outside.waits.items()})
+    yield from _compare("wait", waits, _waits(outside))
     incidents = {each.path: (each.kind, each.reason, each.since_ms) for each in stored.incidents}
     open_now = {path: (each.kind, each.reason, each.at) for path, each in outside.incidents.items()}
     yield from _compare("incident", incidents, open_now)
-    anything = outside.commands or outside.resolves or outside.timers or outside.waits or outside.incidents
-    if not anything and replayed.state.ended is None and not replayed.state.suspended:
+    if outside == NOTHING and replayed.state.ended is None and not replayed.state.suspended:
         yield "it has not ended, and waits for nothing"
+
+
+def _waits(outside: Pending) -> dict[str, tuple[str, str, str | None]]:
+    """Return what is waited for from outside, events and decisions of persons, as it is stored."""
+    tasks = {path: ("task", task.type, task.assignee or None) for path, task in outside.tasks.items()}
+    return {path: ("event", *what) for path, what in outside.waits.items()} | tasks
 
 
 def _row_differences(stored: StoredSaga, replayed: Replay) -> Iterator[str]:
