@@ -74,6 +74,23 @@ def _within(due: int | None) -> str:
     return f", until {_time(due)}" if due is not None else ""
 
 
+def _scope_entered(x: r.ScopeEntered) -> str:
+    return f"{x.path} entered{f', round {x.round}' if x.round else ''}{_within(x.due)}"
+
+
+def _by(person: str) -> str:
+    return f" by {person}" if person else ""
+
+
+def _reminded(x: r.Reminded) -> str:
+    following = "the last one" if x.remind is None else f"the next one at {_time(x.remind)}"
+    return f"{x.path}: reminder {x.times}, {following}"
+
+
+def _published(x: r.EventPublished) -> str:
+    return f"{x.path}: published {x.type}{f' of {x.key}' if x.key is not None else ''}"
+
+
 def _scope_failed(x: r.ScopeFailed) -> str:
     what = "the saga" if not x.path else x.path
     after = "; then it goes on where that is caught" if x.caught else ""
@@ -85,12 +102,15 @@ _VIA = {"answer": "", "resolve": ", as the inquiry found", "hand": ", by hand"}
 _TEXTS: dict[type, Callable[[Any], str]] = {
     r.Started: _started,
     r.Ended: lambda x: f"ended: {x.status}",
+    r.Reversed: lambda x: "the saga that called it is undone, and so this one is undone, too",
     r.Suspended: lambda x: f"suspended: {x.reason}",
     r.Held: lambda x: "something arrived, held until the saga is resumed",
     r.Resumed: lambda x: f"resumed: {x.reason}",
     r.Acted: lambda x: f"operator: {x.action} {x.path}: {x.reason}".replace(" :", ":"),
     r.Ignored: lambda x: f"{x.what} for {x.path} ignored: {x.why}",
-    r.ScopeEntered: lambda x: f"{x.path} entered{_within(x.due)}",
+    r.ScopeEntered: _scope_entered,
+    r.EachBegun: lambda x: f"{x.path} entered, items: {len(x.items)}",
+    r.ItemBegun: lambda x: f"{x.path}: item {x.index + 1} begun",
     r.ScopeLeft: lambda x: f"{x.path} completed",
     r.ScopeFailed: _scope_failed,
     r.ScopeUndone: lambda x: f"{x.path} is undone",
@@ -114,11 +134,20 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
     r.StepDropped: lambda x: f"{x.path}: {_first_line(x.why)}",
     r.StepSkipped: lambda x: f"{x.path} skipped: {x.reason}",
     r.WaitBegun: lambda x: f"{x.path}: waiting for {x.event} of {x.key}{_within(x.due)}",
+    r.TaskOpened: lambda x: f"{x.path}: a person is to decide{_within(x.due)}",
+    r.TaskAssigned: lambda x: f"{x.path}: assigned to {x.to or 'nobody in particular'}{_by(x.by)}",
+    r.TaskDone: lambda x: f"{x.path}: decided{_by(x.by)}",
+    r.RaceBegun: lambda x: f"{x.path}: waiting for what comes first{_within(x.due)}",
+    r.RaceOver: lambda x: f"{x.path}: {f'{x.by} came first' if x.by else 'nothing came in time'}",
+    r.Reminded: _reminded,
+    r.EventPublished: _published,
     r.EventTaken: lambda x: f"{x.path}: event {x.event_id} is there",
     r.WaitExpired: lambda x: f"{x.path}: the time is up",
     r.SleepBegun: lambda x: f"{x.path}: sleeping{_within(x.due)}",
     r.Woke: lambda x: f"{x.path}: woke up",
     r.Answered: lambda x: f"{x.path}: the answer is made",
+    r.CompensationBegun: lambda x: f"{x.path}: undoing {x.target or 'everything'} done so far",
+    r.CompensationDone: lambda x: f"{x.path}: that is undone, the flow goes on",
     r.UndoSent: lambda x: f"{x.path}: undoing {x.of}: {x.type} to {x.to}",
     r.UndoCompleted: lambda x: f"{x.path} undone{_VIA.get(x.via, '')}",
     r.UndoSkipped: lambda x: f"{x.path} not undone: {x.reason}",

@@ -18,6 +18,8 @@ __all__ = ["Replay", "Told", "differences", "replay_journal"]
 JSON = 1
 """The encoding of journal rows."""
 
+NOTHING = Pending()
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -38,7 +40,7 @@ class Replay:
     state: State
     ended_ms: int | None
     sent: dict[str, tuple[str, int]]
-    """Path of the visit → participant and number of its command."""
+    """Path of the visit → participant and number of its command; a saga that was called is none."""
     told: dict[str, Told]
     """Path of the visit → what the participant has said."""
 
@@ -59,8 +61,8 @@ def replay_journal(stored: StoredSaga) -> Replay:
         for record in records:
             _note(record, sent, told)
             state = evolve(state, record)
-        if ended_ms is None and state is not None and state.ended is not None:
-            ended_ms = row.at_ms
+            if isinstance(record, r.Ended | r.Reversed):
+                ended_ms = row.at_ms if isinstance(record, r.Ended) else None
     if state is None:
         raise Unfitting("there is no record")
     return Replay(state, ended_ms, sent, told)
@@ -99,14 +101,8 @@ def differences(stored: StoredSaga, replayed: Replay) -> Iterator[str]:
     incidents = {each.path: (each.kind, each.reason, each.since_ms) for each in stored.incidents}
     open_now = {path: (each.kind, each.reason, each.at) for path, each in outside.incidents.items()}
     yield from _compare("incident", incidents, open_now)
-    if not anything_is_awaited(outside) and replayed.state.ended is None and not replayed.state.suspended:
+    if outside == NOTHING and replayed.state.ended is None and not replayed.state.suspended:
         yield "it has not ended, and waits for nothing"
-
-
-def anything_is_awaited(outside: Pending) -> bool:
-    """Return whether something will happen to a saga, or a person sees that nothing will."""
-    at_participants = outside.commands or outside.resolves or outside.calls
-    return bool(at_participants or outside.timers or outside.waits or outside.tasks or outside.incidents)
 
 
 def _task_row(task: Task) -> tuple[object, ...]:

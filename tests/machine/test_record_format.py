@@ -29,7 +29,15 @@ RECORDS: list[tuple[str, Record]] = [
         '"input":null,"at":1000,"correlation":"c-1"}',
         r.Started("t-1", "Trip", 2, "ab12", "Trip/1", NULL, 1000, "c-1", format=1),
     ),
+    (
+        '{"is":"started","id":"t-1","saga":"Trip","version":2,"graph":"ab12","input_type":"Trip/1",'
+        '"input":null,"at":1000,"correlation":"c-1","due":9000,"parent":"p-1","reply_to":"book.1"}',
+        r.Started(
+            "t-1", "Trip", 2, "ab12", "Trip/1", NULL, 1000, "c-1", due=9000, parent="p-1", reply_to="book.1"
+        ),
+    ),
     ('{"is":"ended","status":"COMPLETED"}', r.Ended("COMPLETED")),
+    ('{"is":"reversed","reply_to":"book.1~1"}', r.Reversed("book.1~1")),
     ('{"is":"suspended","reason":"why"}', r.Suspended("why")),
     (
         '{"is":"held","stimulus":{"is":"completed","path":"pay.1","answer":7},"path":"pay.1"}',
@@ -41,6 +49,22 @@ RECORDS: list[tuple[str, Record]] = [
     (
         '{"is":"scope-entered","path":"scope-1.1","element":"scope-1","scope":"","due":5}',
         r.ScopeEntered("scope-1.1", "scope-1", "", 5),
+    ),
+    (
+        '{"is":"scope-entered","path":"scope-1.1","element":"scope-1","scope":"","remind":7}',
+        r.ScopeEntered("scope-1.1", "scope-1", "", remind=7),
+    ),
+    (
+        '{"is":"scope-entered","path":"repeat-1.2","element":"repeat-1","scope":"","round":2}',
+        r.ScopeEntered("repeat-1.2", "repeat-1", "", round=2),
+    ),
+    (
+        '{"is":"each-begun","path":"each-1.1","element":"each-1","scope":"","leaf":"guests","items":[7,null]}',
+        r.EachBegun("each-1.1", "each-1", "", "guests", [SEVEN, NULL]),
+    ),
+    (
+        '{"is":"item-begun","path":"each-1.1/item.2","element":"each-1","scope":"each-1.1","index":1}',
+        r.ItemBegun("each-1.1/item.2", "each-1", "each-1.1", 1),
     ),
     ('{"is":"scope-left","path":"scope-1.1","undo":"undo_it"}', r.ScopeLeft("scope-1.1", "undo_it")),
     (
@@ -82,6 +106,47 @@ RECORDS: list[tuple[str, Record]] = [
         r.WaitBegun("paid.1", "paid", "", "Paid/1", "k", 9),
     ),
     (
+        '{"is":"wait-begun","path":"paid.1","element":"paid","scope":"","event":"Paid/1","key":"k","remind":7,'
+        '"race":"race-1.1"}',
+        r.WaitBegun("paid.1", "paid", "", "Paid/1", "k", None, 7, "race-1.1"),
+    ),
+    (
+        '{"is":"wait-begun","path":"paid.1","element":"paid","scope":"","event":"Paid/1","key":"k",'
+        '"host":"scope-1.1"}',
+        r.WaitBegun("paid.1", "paid", "", "Paid/1", "k", host="scope-1.1"),
+    ),
+    (
+        '{"is":"task-opened","path":"approve.1","element":"approve","scope":"","type":"Approval/1",'
+        '"subject":{"a":"b"},"due":9,"remind":7,"race":"race-1.1"}',
+        r.TaskOpened("approve.1", "approve", "", "Approval/1", TEXT, 9, 7, "race-1.1"),
+    ),
+    (
+        '{"is":"task-opened","path":"approve.1","element":"approve","scope":"","type":"null","subject":null}',
+        r.TaskOpened("approve.1", "approve", "", "null", NULL),
+    ),
+    (
+        '{"is":"task-assigned","path":"approve.1","to":"ann","by":"bob"}',
+        r.TaskAssigned("approve.1", "ann", "bob"),
+    ),
+    ('{"is":"task-assigned","path":"approve.1","to":""}', r.TaskAssigned("approve.1", "")),
+    ('{"is":"task-done","path":"approve.1","answer":7,"by":"ann"}', r.TaskDone("approve.1", SEVEN, "ann")),
+    (
+        '{"is":"race-begun","path":"race-1.1","element":"race-1","scope":"","due":9}',
+        r.RaceBegun("race-1.1", "race-1", "", 9),
+    ),
+    ('{"is":"race-over","path":"race-1.1","by":"paid.1"}', r.RaceOver("race-1.1", "paid.1")),
+    ('{"is":"race-over","path":"race-1.1"}', r.RaceOver("race-1.1")),
+    ('{"is":"reminded","path":"paid.1","times":2,"remind":9}', r.Reminded("paid.1", 2, 9)),
+    ('{"is":"reminded","path":"paid.1","times":3}', r.Reminded("paid.1", 3)),
+    (
+        '{"is":"event-published","path":"tell.1","element":"tell","scope":"","type":"Told/1","event":7,"key":"k"}',
+        r.EventPublished("tell.1", "tell", "", "Told/1", SEVEN, "k"),
+    ),
+    (
+        '{"is":"event-published","path":"tell.1","element":"tell","scope":"","type":"Told/1","event":7}',
+        r.EventPublished("tell.1", "tell", "", "Told/1", SEVEN),
+    ),
+    (
         '{"is":"event-taken","path":"paid.1","event_id":"e-1","event":{"a":"b"}}',
         r.EventTaken("paid.1", "e-1", TEXT),
     ),
@@ -95,6 +160,15 @@ RECORDS: list[tuple[str, Record]] = [
         '{"is":"answered","path":"result.1","element":"result","scope":"","answer":7}',
         r.Answered("result.1", "result", "", SEVEN),
     ),
+    (
+        '{"is":"compensation-begun","path":"compensate-1.1","element":"compensate-1","scope":"","target":"pay"}',
+        r.CompensationBegun("compensate-1.1", "compensate-1", "", "pay"),
+    ),
+    (
+        '{"is":"compensation-begun","path":"compensate-1.1","element":"compensate-1","scope":""}',
+        r.CompensationBegun("compensate-1.1", "compensate-1", ""),
+    ),
+    ('{"is":"compensation-done","path":"compensate-1.1"}', r.CompensationDone("compensate-1.1")),
     (
         '{"is":"undo-sent","path":"pay.1~1","element":"pay","scope":"","of":"pay.1","type":"Refund/1",'
         '"command":7,"to":"Payment","number":4}',
@@ -118,6 +192,20 @@ STIMULI: list[tuple[str, Stimulus]] = [
         '"tags":{"k":"v"},"event_id":"e-1","at":9}',
         s.Start("t-1", "Trip/1", SEVEN, "c-1", "m-1", {"k": "v"}, "e-1", 9),
     ),
+    (
+        '{"is":"start","id":"t-1","input_type":"Trip/1","input":7,"correlation":"c-1","parent":"p-1",'
+        '"reply_to":"book.1"}',
+        s.Start("t-1", "Trip/1", SEVEN, "c-1", parent="p-1", reply_to="book.1"),
+    ),
+    ('{"is":"give-up","reason":"why"}', s.GiveUp("why")),
+    ('{"is":"reverse","reply_to":"book.1~1"}', s.Reverse("book.1~1")),
+    (
+        '{"is":"decide","answer":7,"by":"ann","path":"approve.1"}',
+        s.Decide(SEVEN, "ann", "approve.1"),
+    ),
+    ('{"is":"decide","answer":7}', s.Decide(SEVEN)),
+    ('{"is":"assign","to":"ann","by":"bob","path":"approve.1"}', s.Assign("ann", "bob", "approve.1")),
+    ('{"is":"assign","to":"ann"}', s.Assign("ann")),
     ('{"is":"completed","path":"pay.1","answer":7}', s.Completed("pay.1", SEVEN)),
     ('{"is":"refused","path":"pay.1","code":"no","reason":"why"}', s.Refused("pay.1", "no", "why")),
     ('{"is":"failed","path":"pay.1","reason":"why","unknown":true}', s.Failed("pay.1", "why", True)),
