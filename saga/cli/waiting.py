@@ -54,7 +54,8 @@ def waiting_for(state: State, journal: Iterable[JournalRow]) -> list[Waiting]:
             found.append(Waiting(kind="task", path=path, type=task.type, assignee=assignee, due_at=iso(due)))
         elif path in outside.calls:
             sent, _ = outside.calls[path]
-            called = command_id(state.id, visit.undoes.path if visit.undoes is not None else path)
+            reverses = visit.undoes is not None and sent.is_reversal
+            called = command_id(state.id, visit.undoes.path if reverses and visit.undoes else path)
             found.append(Waiting(kind="saga", path=path, type=sent.type, called=called, due_at=iso(due)))
         elif path in outside.incidents:
             incident = outside.incidents[path]

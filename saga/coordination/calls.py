@@ -85,7 +85,7 @@ class Calls:
 
     def _begin(self, caller: Instance, path: str, sent: Sent) -> None:
         undoes = caller.state.visits[path].undoes
-        if undoes is not None:
+        if undoes is not None and sent.is_reversal:
             self._reverse(caller, path, command_id(caller.state.id, undoes.path))
             return
         self._begun[caller.no] += 1
@@ -166,14 +166,15 @@ class Calls:
             return
         caller.author.forget(visit.element)
         inquired = visit.phase is Phase.RESOLVING
-        self._happen(caller, _end_of(instance, inquired, visit.undoes is not None), state.id)
+        reversed = visit.sent is not None and visit.sent.is_reversal
+        self._happen(caller, _end_of(instance, inquired, reversed), state.id)
 
 
-def _end_of(instance: Instance, inquired: bool, undoes: bool) -> Stimulus:
+def _end_of(instance: Instance, inquired: bool, reversed: bool) -> Stimulus:
     """Return what the end of a called saga means to its caller."""
     state = instance.state
     path, answer = state.reply_to, state.answer if state.answer is not None else NULL
-    if undoes:
+    if reversed:
         return s.Completed(path, NULL)
     if state.ended is Status.COMPLETED:
         return s.Resolved(path, "done", answer) if inquired else s.Completed(path, answer)

@@ -23,7 +23,7 @@ from saga.errors import NotEncodable
 from saga.flow.definition import Definition, Function, definition_of
 from saga.flow.per_item import PerItem
 from saga.flow.saga import forget_value, make_view, set_value
-from saga.machine.state import Done, Item, Sent, State, call_to, is_call
+from saga.machine.state import REVERSAL, Done, Item, Sent, State, call_to, is_call
 from saga.machine.turn import Stuck
 from saga.messages import key_field, type_name
 
@@ -132,7 +132,7 @@ class Author(msgspec.Struct, gc=False, eq=False):
         """See `machine.turn.Evaluate`."""
         called = self.definition.functions[function]
         if called.kind == "call":
-            return Sent("(undo)", NULL, self._destination(called), 0)
+            return Sent(REVERSAL, NULL, self._destination(called), 0)
         then = self._view(_Snapshot(self.definition, done.values, done.path))
         arguments = [then, *self._item(called, done.item)]
         if called.takes_answer:

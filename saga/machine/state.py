@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Raw
 
 __all__ = [
+    "REVERSAL",
     "Direction",
     "Done",
     "Failure",
@@ -42,6 +43,10 @@ TOP = ""
 
 CALLED = "saga "
 """What a destination begins with that is a saga, no participant: their names have no blanks."""
+
+
+REVERSAL = "(reversal)"
+"""The type of what is sent to undo a saga that was called; no type of an author is called so."""
 
 
 def call_to(name: str, version: int) -> str:
@@ -127,6 +132,11 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
     def is_call(self) -> bool:
         """Whether another saga carries it out."""
         return self.number == 0
+
+    @property
+    def is_reversal(self) -> bool:
+        """Whether it is no command of the author, but undoes the saga that was called."""
+        return self.number == 0 and self.type == REVERSAL
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):
