@@ -58,10 +58,12 @@ def key_text(value: object) -> str:
 class Author:
     """The author's side of one saga. `state` must be the one that `decide` works on; None before the first record."""
 
-    __slots__ = ("_busy", "_routing", "_twins", "definition", "state", "view")
+    __slots__ = ("_busy", "_routing", "_twins", "definition", "no", "state", "view")
 
-    def __init__(self, definition: Definition, routing: Routing, busy: Busy) -> None:
+    def __init__(self, definition: Definition, routing: Routing, busy: Busy, no: int) -> None:
+        """`no` is the number of the saga."""
         self.definition = definition
+        self.no = no
         self._routing = routing
         self._busy = busy
         self._twins: dict[tuple[str, int], object] = {}
@@ -184,7 +186,7 @@ class Author:
         return _Snapshot(self.definition, self.state.results)(element)
 
     def _call(self, function: Function, *arguments: object) -> Any:
-        self._busy.begin(function.name)
+        self._busy.begin(function.name, self.no)
         try:
             return function.call(*arguments)
         except BaseException as error:

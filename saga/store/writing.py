@@ -128,6 +128,12 @@ _PARTICIPANTS = _Updates(
         sizes=(8, 1),
     )
 )
+_SUSPECTS_OVER = Bulk(
+    "DELETE FROM suspects WHERE",
+    "(participant = ? AND kind = ? AND no = ?)",
+    between=" OR ",
+    sizes=SMALL_SIZES,
+)
 _WAITS = _Settings("waits", "path", ("kind", "type", "key"), f"(?,?,?,?,{MAYBE})")
 _TIMERS = _Timers("timers", "name", ("due_ms",), "(?,?,?)")
 _INCIDENTS = _Settings("open_incidents", "path", ("kind", "reason", "since_ms"), "(?,?,?,?,?)")
@@ -143,6 +149,7 @@ PARTS: tuple[tuple[str, Callable[[Execute, Any], None]], ...] = (
     ("incidents", _INCIDENTS.run),
     ("events", _EVENTS.run),
     ("participants", _PARTICIPANTS.run),
+    ("suspects", _SUSPECTS_OVER.run),
 )
 """Attribute of a `Batch`, and what writes its rows: `write(execute, rows)`, which lets errors of sqlite3
 pass.
