@@ -14,6 +14,7 @@ and what was written is there after kill -9: the system has the pages, not the p
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import sys
@@ -118,11 +119,14 @@ def _mapped(path: str, data: bytes) -> mmap.mmap:
     fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o644)
     try:
         if os.write(fd, data) < len(data):
-            raise OSError(None, "the disk is full")
+            raise OSError(errno.ENOSPC, "the disk is full")
         mapped = mmap.mmap(fd, len(data))
+        os.replace(new, path)
+    except BaseException:
+        os.unlink(new)
+        raise
     finally:
         os.close(fd)
-    os.replace(new, path)
     return mapped
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -47,6 +49,8 @@ class Job:
     begin: bool = False
     """Start the sagas; else bring to an end what is there."""
     deadly: bool = True
+    hangs: bool = False
+    """It does not kill, it hangs: the supervisor ends the process."""
     retry: bool = False
     """First of all retry what is parked or set aside."""
 
@@ -95,7 +99,7 @@ class Death:
     """Decides what happens to whom."""
 
     def __init__(self) -> None:
-        self.armed = False
+        self.armed = self.hangs = False
         self.waiting = threading.Event()
 
     def meet(self, key: str) -> None:
@@ -107,6 +111,8 @@ class Death:
             time.sleep(2 * MOMENT_S)
         if key.startswith("deadly"):
             self.waiting.wait(MOMENT_S)  # so that it does not die alone, if there is somebody else
+            if self.hangs:
+                time.sleep(LONGEST_S)
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -133,7 +139,7 @@ class Stock(Context):
     @Return.handler
     def take_back(self, command: Return) -> None:
         death.meet(command.key)
-        self.db.execute("DELETE FROM things WHERE key = ?", [command.key])
+        self.db.execute("DELETE FROM things WHERE key = ?", [f"kept-{command.key}"])
 
     @Refuse.handler
     def refuse(self, command: Refuse) -> None:
@@ -270,9 +276,13 @@ def tell(line: str) -> None:
 
 def main(job: Job) -> None:
     """Do the job: wait until everything is over or needs a person, and tell how."""
-    death.armed = job.deadly
+    death.armed, death.hangs = job.deadly, job.hangs
     with Runtime(
-        job.store, contexts=[Stock, Friends, Phone, Office, Wire], sagas=list(SAGAS.values())
+        job.store,
+        contexts=[Stock, Friends, Phone, Office, Wire],
+        sagas=list(SAGAS.values()),
+        hang_limit=4 * timedelta(seconds=MOMENT_S),
+        on_hang="exit",
     ) as runtime:
         if job.begin:
             runtime.start_many(Start(SAGAS[job.scenario], Order(key), key) for key in KEYS)
@@ -292,9 +302,6 @@ def main(job: Job) -> None:
 
 def until_heard(runtime: Runtime, job: Job) -> None:
     """Wait until every event was heard or set aside."""
-    import sqlite3
-    from contextlib import closing
-
     until = time.monotonic() + LONGEST_S
     with (
         closing(sqlite3.connect(f"file:{job.store}/saga.db?mode=ro", uri=True)) as log,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from saga.actors.supervisor import HANGS_EXIT_CODE
 
 from .deadly import KEYS, SAGAS, Job
 from .harness import Run, Zygote, place
@@ -28,12 +31,13 @@ def store() -> Iterator[Path]:
         yield store
 
 
-def runs(zygote: Zygote, store: Path, scenario: str) -> list[Run]:
+def runs(zygote: Zygote, store: Path, scenario: str, *, hangs: bool = False) -> list[Run]:
     """Start the program until it does not die any more, at most six times."""
+    code = HANGS_EXIT_CODE if hangs else -signal.SIGKILL
     done: list[Run] = []
-    while not done or (done[-1].killed and len(done) < 6):
-        done.append(zygote.run(Job(str(store), scenario, begin=not done)))
-        assert done[-1].killed or not done[-1].code, done[-1].said
+    while not done or (done[-1].code and len(done) < 6):
+        done.append(zygote.run(Job(str(store), scenario, begin=not done, hangs=hangs)))
+        assert done[-1].code in (0, code), done[-1].said
     return done
 
 
@@ -48,8 +52,7 @@ def test_a_command_that_ends_the_process_is_parked_and_the_others_go_through(
 ) -> None:
     *died, last = runs(zygote, store, scenario)
     assert len(died) == 3
-    undone = scenario == "InUndo"
-    end = "COMPENSATED" if undone else "COMPLETED"
+    end = "COMPENSATED" if scenario == "InUndo" else "COMPLETED"
     assert last.told("ended") == [[key, end] for key in INNOCENT]
     incidents = ask(store, "saga.db", "SELECT id, kind, reason FROM incidents")
     assert [row[:2] for row in incidents] == [("deadly", "poison")]
@@ -59,9 +62,16 @@ def test_a_command_that_ends_the_process_is_parked_and_the_others_go_through(
     mended = zygote.run(Job(str(store), scenario, deadly=False, retry=True))
     assert mended.told("ended") == [[key, end] for key in KEYS], mended.said
     things = {key for (key,) in ask(store, "stock.db", "SELECT key FROM things")}
-    assert things == (
-        set(KEYS) if scenario == "InContext" else set() if not undone else {f"kept-{k}" for k in KEYS}
-    )
+    assert things == (set(KEYS) if scenario == "InContext" else set())
+
+
+def test_a_command_that_hangs_until_the_supervisor_ends_the_process_is_parked(
+    zygote: Zygote, store: Path
+) -> None:
+    *died, last = runs(zygote, store, "InGateway", hangs=True)
+    assert len(died) == 3
+    assert last.told("ended") == [[key, "COMPLETED"] for key in INNOCENT]
+    assert ask(store, "saga.db", "SELECT id, kind FROM incidents") == [("deadly", "poison")]
 
 
 def test_a_retry_of_what_is_not_mended_begins_to_count_anew(zygote: Zygote, store: Path) -> None:
