@@ -377,12 +377,7 @@ def _parked(state: State, record: r.Parked) -> None:
 
 
 def _unparked(state: State, record: r.Unparked) -> None:
-    if record.anew:
-        _close(state, record.path)
-        return
-    visit = state.visits[record.path]
-    visit.phase = Phase.OPEN
-    visit.incident = None
+    _close(state, record.path)
 
 
 _APPLY: dict[type, Callable[[State, Any], None]] = {
