@@ -67,7 +67,7 @@ HOUSE = (
     Layer("actors", owns={"pykka"}),
     Layer("handle"),
     Layer("runtime"),
-    Layer("cli", owns={"click", "rich"}),
+    Layer("cli", owns={"click"}),
     Layer("__main__"),  # python -m saga
     Layer("__init__"),  # the promised names, from all of the above
 )

@@ -36,13 +36,14 @@ class ContextActor(Worker):
         *,
         make: Callable[[], Context],
         files: StoreFiles,
-        state: Callable[[], tuple[StoreState, int]],
+        state: Callable[[], tuple[StoreState, int, dict[int, str]]],
         coordinator: Port,
         world: ContextWorld,
         busy: Busy,
         again: bool = False,
     ) -> None:
-        """`make` makes the author's context; `state` tells what saga.db says now, and the last event number;
+        """`make` makes the author's context; `state` tells what saga.db says now, the last event number, and the
+        events that are suspected of having ended the process;
         `again`: the actor before this one has died."""
         super().__init__(name, mailbox, crashed)
         self._make, self._files, self._state = make, files, state
@@ -55,9 +56,11 @@ class ContextActor(Worker):
         """Open the file and build the driver."""
         self._busy.thread = 0  # of the actor before
         context = self._make()
-        state, last_event_no = self._state()
+        state, last_event_no, suspects = self._state()
         self._store = ContextStore.open(self._files, self._name, state, type(context).migrations)
-        self._driver = ContextDriver(context, self._store, self._coordinator, self._world, self._busy)
+        self._driver = ContextDriver(
+            context, self._store, self._coordinator, self._world, self._busy, suspects
+        )
         positions = self._driver.open_positions(last_event_no)
         opened = ContextOpened(positions, self._store.commit_no, self._driver.needs_from())
         if self._again:

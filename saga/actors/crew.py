@@ -32,13 +32,23 @@ from saga.coordination.definitions import Definitions, StoredDefinition
 from saga.coordination.dispatch import Lane
 from saga.coordination.envelopes import Direct
 from saga.coordination.gateway import CallBook
-from saga.coordination.guard import Watch, describe
+from saga.coordination.guard import Busy, Watch, describe
 from saga.coordination.outcome import Completions
 from saga.coordination.participation import Participant
 from saga.errors import ForkedRuntime, StoredDataError, StoreError, StoreFailed
 from saga.flow.graph import Graph
 from saga.participants import Context, participant_name
-from saga.store import Batch, OwnerLock, ReadOnly, SagaStore, StoreFiles, StoreState
+from saga.store import (
+    COORDINATOR,
+    Batch,
+    CannotOpen,
+    OwnerLock,
+    ReadOnly,
+    Running,
+    SagaStore,
+    StoreFiles,
+    StoreState,
+)
 
 __all__ = ["Crew", "Settings"]
 
@@ -96,7 +106,8 @@ class Crew:
         """Called once when the runtime has failed, from the supervisor's thread."""
         self._closing = threading.Event()
         self._watch = Watch()
-        self._busy = {each.name: self._watch.add(each.name, settings.hang_limit_s) for each in participants}
+        self._busy: dict[str, Busy] = {}
+        """What the contexts are busy with."""
         self._timekeeper = Timekeeper(clock)
         self._timekeeper.every_second = self._look
         self._workers: dict[str, pykka.ActorRef[Worker]] = {}
@@ -171,6 +182,7 @@ class Crew:
         store = SagaStore.open(self._files, self._lock, self._clock.now_ms())
         self._store = store
         try:
+            self._note_what_runs(store)
             clock = self._clock.resume(store.clock, store.high_ms)
             if clock != store.clock:
                 store.set_clock(clock)
@@ -184,6 +196,7 @@ class Crew:
                 self._watch.add("coordinator", AUTHOR_LIMIT_S),
                 cache_limit=settings.cache,
                 max_active=settings.max_active,
+                hang_limit_s=settings.hang_limit_s,
             )
         except BaseException:
             store.abandon()
@@ -203,6 +216,19 @@ class Crew:
             coordinator.outbox_nos[participant.name] = outbox_no
         self._coordinator = coordinator
         return store, coordinator
+
+    def _note_what_runs(self, store: SagaStore) -> None:
+        """Have it stand in a file what is being carried out; where that cannot be, nothing else is lost."""
+        if self._files.in_memory:
+            return
+        counts = {COORDINATOR: 1}
+        for each in self._participants.values():
+            # threads and tasks of a gateway may be twice as many as it says, if it has both, and one is its actor's own
+            counts[each.name] = 1 if each.kind == "context" else 2 * each.concurrency + 1
+        try:
+            self._watch.running = Running.create(self._files.running, store.store_id, store.epoch, counts)
+        except CannotOpen as error:
+            log.warning("running_not_noted", path=error.path, reason=error.what)
 
     def _match_definitions(self, store: SagaStore) -> None:
         live = store.live_definitions()
@@ -249,9 +275,15 @@ class Crew:
             state=lambda: self._store_state(name),
             coordinator=self.inbox,
             world=_ContextWorld(self, name),
-            busy=self._busy[name],
+            busy=self._busy_of(name),
             again=again,
         )
+
+    def _busy_of(self, name: str) -> Busy:
+        """Return what a context is busy with, which is the same in all its lives."""
+        if name not in self._busy:
+            self._busy[name] = self._watch.add(name, self._settings.hang_limit_s)
+        return self._busy[name]
 
     def _make_gateway(self, participant: Participant) -> Any:
         gateway = participant.make()
@@ -261,7 +293,7 @@ class Crew:
             gateway._saga_db = ReadOnly(path)
         return gateway
 
-    def _store_state(self, name: str) -> tuple[StoreState, int]:
+    def _store_state(self, name: str) -> tuple[StoreState, int, dict[int, str]]:
         """What saga.db says now; the coordinator may be at work meanwhile, so numbers may be a little low."""
         store, coordinator = self._store, self._coordinator
         assert store is not None
@@ -273,7 +305,7 @@ class Crew:
             coordinator.commit_nos.get(name, 0),
             coordinator.outbox_nos.get(name, 0),
         )
-        return state, coordinator.ledger.last_event_no
+        return state, coordinator.ledger.last_event_no, coordinator.suspects.listening(name)
 
     def _opened(self, name: str, opened: ContextOpened | None) -> None:
         if opened is not None:
@@ -324,6 +356,8 @@ class Crew:
                 message.reply("failed", None, f"{name} is down: {self.down[name]}", "")
 
     def _look(self) -> None:
+        if self._coordinator is not None and self._coordinator.suspects.on_trial:
+            self.post(q.Tick())  # whatever the runtime's clock says
         if self._supervisor is not None:
             with suppress(pykka.ActorDeadError):
                 self._supervisor.tell(LOOK)

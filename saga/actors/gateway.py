@@ -82,7 +82,9 @@ class GatewayActor(Worker):
         self._driver = GatewayDriver(gateway)
         concurrency = gateway.concurrency
         if concurrency > 1 and self._driver.has_sync:
-            self._pool = Pool(concurrency, f"saga-{self._name}", self._enter, self._in_pool, self._failed)
+            self._pool = Pool(
+                concurrency, f"saga-{self._name}", self._enter, self._in_pool, self._leave, self._failed
+            )
         if self._driver.has_async:
             self._loop = asyncio.new_event_loop()
             self._slots = asyncio.Semaphore(concurrency)
@@ -94,6 +96,9 @@ class GatewayActor(Worker):
     def _enter(self) -> None:
         enter_actor(self._name)
         self._local.busy = self._watch.add(self._name, self._hang_s)
+
+    def _leave(self) -> None:
+        self._watch.remove(self._local.busy)
 
     def _run_loop(self) -> None:
         enter_actor(self._name)
@@ -229,6 +234,7 @@ class GatewayActor(Worker):
         self._stop_loop()
         if self._loop_thread is not None:
             self._loop_thread.join()
+        self._watch.remove(self._busy)
         self._report()
 
     def abandon(self) -> None:
@@ -237,6 +243,7 @@ class GatewayActor(Worker):
             left = self._pool.close(wait=False)
             self.mailbox.put_back([message for message in left if type(message) is Direct])
         self._stop_loop()
+        self._watch.remove(self._busy)
 
     def _stop_loop(self) -> None:
         if self._loop is None:

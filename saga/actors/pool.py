@@ -24,11 +24,13 @@ class Pool:
         name: str,
         enter: Callable[[], None],
         carry_out: Callable[[Any], None],
+        leave: Callable[[], None],
         failed: Callable[[BaseException], None],
     ) -> None:
-        """`enter` is called in each thread at its beginning; `failed` with what `carry_out` raises."""
+        """`enter` and `leave` are called in each thread, at its beginning and its end; `failed` with what `carry_out`
+        raises."""
         self._size, self._name = size, name
-        self._enter, self._carry_out, self._failed = enter, carry_out, failed
+        self._enter, self._carry_out, self._leave, self._failed = enter, carry_out, leave, failed
         self._messages: SimpleQueue[Any] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
@@ -63,3 +65,4 @@ class Pool:
                 self._carry_out(message)
             except BaseException as error:
                 self._failed(error)
+        self._leave()

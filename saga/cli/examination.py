@@ -22,7 +22,13 @@ from saga.machine import Status
 from saga.store import StoreFiles, StoreReader, is_locked, read_owner
 from saga.store.batch import DefinitionRow
 from saga.store.connection import wal_size
-from saga.store.inspection import OpenIncident, incident_counts, live_by_definition, open_incidents
+from saga.store.inspection import (
+    OpenIncident,
+    incident_counts,
+    live_by_definition,
+    open_incidents,
+    suspected,
+)
 from saga.store.integrity import Finding, check_links, check_rows, file_system, sqlite_finding
 from saga.store.schema import CONTEXT, SAGA, Schema
 from saga.verification import check_lock
@@ -110,6 +116,7 @@ class Examination:
         missing: list[o.MissingHandler] = []
         definitions: list[o.Definition] = []
         contexts: list[o.ContextFile] = []
+        suspects: list[o.Suspect] = []
         with self._part(), StoreReader.open(self._files.directory) as reader:
             with self._part():
                 store = self._store(reader, lock)
@@ -125,6 +132,9 @@ class Examination:
                 self._incidents(incidents)
             with self._part():
                 self._found(*check_lock(self._files, reader), *check_links(reader), *check_rows(reader))
+            with self._part():
+                suspects = _suspects(reader)
+                self._suspected(suspects)
             for name, schema, _ in self._own_files():
                 if schema is CONTEXT:
                     with self._part():
@@ -144,6 +154,7 @@ class Examination:
             missing_handlers=missing,
             definitions=definitions,
             contexts=contexts,
+            suspects=suspects,
         )
 
     # --- files ------------------------------------------------------------------------------------
@@ -231,6 +242,12 @@ class Examination:
             what = f"{count:,} {'is' if count == 1 else 'are'} parked"
             self._say("warning", "sagas", f"{what} ({kind})")
 
+    def _suspected(self, suspects: list[o.Suspect]) -> None:
+        for each in suspects:
+            if each.stops > 1:
+                what = f"{each.kind} {each.no} was running at {each.stops} ends of the program that were no close"
+                self._say("note", each.participant, f"{what}; if it goes on, it is parked")
+
     def _context(self, reader: StoreReader, name: str) -> o.ContextFile:
         facts = reader.context(name)
         aside = [row for row in facts.retries if row.due_ms is None]
@@ -252,6 +269,20 @@ class Examination:
                 for row in aside
             ],
         )
+
+
+def _suspects(reader: StoreReader) -> list[o.Suspect]:
+    return [
+        o.Suspect(
+            participant=row.participant,
+            kind=row.kind,  # type: ignore[arg-type]
+            no=row.no,
+            stops=row.stops,
+            alone=bool(row.alone),
+            last_at=iso(row.last_ms),
+        )
+        for row in suspected(reader)
+    ]
 
 
 def _definitions(reader: StoreReader, rows: dict[int, DefinitionRow]) -> list[o.Definition]:

@@ -260,6 +260,20 @@ class ContextFile(_Output, frozen=True, kw_only=True):
     set_aside: list[SetAside]
 
 
+class Suspect(_Output, frozen=True, kw_only=True):
+    """What was being carried out when the program was cut off, and has not been to its end since."""
+
+    participant: str
+    kind: Literal["command", "event", "saga"]
+    no: int
+    """Of the command at the participant, of the event it listened to, or of the saga whose function it was."""
+    stops: int
+    """At how many such ends."""
+    alone: bool
+    """Nothing else was running at the last of them."""
+    last_at: str | None
+
+
 class Doctor(_Output, frozen=True, kw_only=True):
     """`saga doctor --json`."""
 
@@ -279,3 +293,4 @@ class Doctor(_Output, frozen=True, kw_only=True):
     missing_handlers: list[MissingHandler]
     definitions: list[Definition]
     contexts: list[ContextFile]
+    suspects: list[Suspect]

@@ -143,7 +143,7 @@ _ADVICE = {
     "undo-failed": _UNDO_BY_HAND,
     "no-handler": "add what is missing to Runtime(contexts=[...], sagas=[...]); then it goes on by itself",
     "down": "the log says why it is down; start the program again, then it goes on by itself",
-    "poison": "it was running at several crashes: mend it, then {retry}",
+    "poison": "mend what ends the program, then {retry}; or go on without it: {skip}; or tell what was done: {done}",
     "suspended": "{resume}",
 }
 

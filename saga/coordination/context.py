@@ -8,14 +8,15 @@ Rules
 3. An inquiry finds the stored answer, or leaves a tombstone, after which the command never runs.
 4. Many commands share a commit, each in a savepoint. A batch that is lost is run again, one by one.
 5. An event is taken in the transaction that moves the listener's position behind it; when the listener fails, it is
-   tried again later, then set aside, and holds up no other event.
+   tried again later, then set aside, and holds up no other event. One that ends the process is set aside untried.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import structlog
@@ -39,7 +40,7 @@ from saga.coordination.envelopes import (
 )
 from saga.coordination.evaluation import key_text
 from saga.coordination.guard import Busy, describe
-from saga.coordination.requests import Fetch
+from saga.coordination.requests import Fetch, Heard
 from saga.errors import NotEncodable
 from saga.flow.graph import RetryPolicy
 from saga.messages import Event, Rejected, answer_type, key_field, type_name
@@ -90,8 +91,15 @@ class ContextDriver:
     """Drives one context, on its own thread."""
 
     def __init__(
-        self, context: Context, store: ContextStore, coordinator: Port, world: ContextWorld, busy: Busy
+        self,
+        context: Context,
+        store: ContextStore,
+        coordinator: Port,
+        world: ContextWorld,
+        busy: Busy,
+        suspects: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
+        """`suspects`: see `Suspects.listening`."""
         self.context = context
         self._store = store
         self._coordinator = coordinator
@@ -106,6 +114,7 @@ class ContextDriver:
         self._positions: dict[str, int] = {}
         self._retries = {(row.event_no, row.event_type): row for row in store.retries()}
         self._pruned_to = store.floor
+        self._suspects = dict(suspects)
         self._outbox_told = False
         """Whether the coordinator was told what an earlier life of this context has left in the outbox."""
         self._take: dict[type, Callable[[Any], None]] = {
@@ -139,7 +148,21 @@ class ContextDriver:
             self._store.begin()
             self._store.commit(changes)
         self._wake()
+        self._drop_suspects()
         return self._positions
+
+    def _drop_suspects(self) -> None:
+        """Tell the coordinator of which suspected events nothing will come: they were taken, or are set aside."""
+        waiting = {no for (no, _), row in self._retries.items() if row.due_ms is not None}
+        taken = min(self._positions.values(), default=0)
+        set_aside = {no for no, _ in self._retries} - waiting
+        self._heard([no for no in self._suspects if no in set_aside or (no <= taken and no not in waiting)])
+
+    def _heard(self, nos: Sequence[int]) -> None:
+        for no in nos:
+            self._suspects.pop(no, None)
+        if nos:
+            self._coordinator.post(Heard(self._store.name, tuple(nos)))
 
     def tell_outbox(self) -> None:
         """Tell the coordinator what is in the outbox: an earlier life may have died before it could."""
@@ -288,7 +311,9 @@ class ContextDriver:
             )
             return
         self._cause = (message.correlation, message.command_id)
-        outcome, answer, value, reason, code = self._run(message.type, message.command, message.value)
+        outcome, answer, value, reason, code = self._run(
+            message.type, message.command, message.value, message.number
+        )
         if outcome == "failed":
             self._answers.append(_failed(message, reason))
             return
@@ -299,7 +324,9 @@ class ContextDriver:
         known = self._known.get(message.command_id)
         if known is None:
             self._cause = (message.command_id, message.command_id)
-            outcome, answer, value, reason, code = self._run(message.type, message.command, message.value)
+            outcome, answer, value, reason, code = self._run(
+                message.type, message.command, message.value, message.number
+            )
             if outcome != "failed":
                 self._remember(message.command_id, None, outcome, answer, code, reason)
         else:
@@ -314,7 +341,9 @@ class ContextDriver:
                     )
         self._after.append(lambda: message.reply(outcome, value, reason, code))
 
-    def _run(self, type: str, command: Raw, value: object) -> tuple[str, bytes, object, str, str]:
+    def _run(
+        self, type: str, command: Raw, value: object, number: int
+    ) -> tuple[str, bytes, object, str, str]:
         """Run a handler in a savepoint; return outcome, encoded answer, decoded answer, reason and code."""
         handler = self._handlers[type]
         store, outbox = self._store, self._changes.outbox
@@ -325,7 +354,7 @@ class ContextDriver:
                 return "failed", b"null", None, describe(error, trace=False), ""
         store.savepoint()
         published = len(outbox)
-        self._busy.begin(type)
+        self._busy.begin(type, number)
         try:
             result = handler.call(value)
             if isinstance(result, Rejected):
@@ -427,10 +456,16 @@ class ContextDriver:
             self._read_to = max(self._read_to, message.no)
             position = self._changes.positions.get(message.type, self._positions[message.type])
             if message.no <= position:
+                if message.no in self._suspects and key not in self._retries:
+                    self._after.append(lambda: self._heard([message.no]))
                 return
-        reason = self._listen(listener, message)
+        untried = ""
+        if message.no in self._suspects:
+            untried = self._suspects[message.no]
+            self._after.append(lambda: self._heard([message.no]))
+        reason = untried or self._listen(listener, message)
         if reason is not None:
-            self._listener_failed(message, reason)
+            self._listener_failed(message, reason, last=bool(untried))
             return
         if message.again:
             self._changes.retries[key] = None
@@ -443,7 +478,7 @@ class ContextDriver:
         self._cause = (message.correlation, message.event_id)
         store.savepoint()
         published = len(outbox)
-        self._busy.begin(f"{listener.name}({message.event_id})")
+        self._busy.begin(f"{listener.name}({message.event_id})", -message.no)
         try:
             listener.call(listener.event.decode(bytes(message.event)))
             store.release()
@@ -461,11 +496,11 @@ class ContextDriver:
         finally:
             self._busy.end()
 
-    def _listener_failed(self, message: Notify, reason: str) -> None:
+    def _listener_failed(self, message: Notify, reason: str, *, last: bool = False) -> None:
         earlier = self._retries.get((message.no, message.type))
         attempt = 1 if earlier is None else earlier.attempt + 1
         due = None
-        if attempt < LISTENER_RETRY.attempts:
+        if attempt < LISTENER_RETRY.attempts and not last:
             due = self._world.now_ms() + LISTENER_RETRY.delay_ms(attempt, 0.0)
         else:
             log.error("event_set_aside", context=self._store.name, event_id=message.event_id, reason=reason)

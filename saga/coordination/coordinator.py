@@ -31,6 +31,7 @@ from saga.coordination.ledger import Effects, Ledger
 from saga.coordination.outcome import Completions
 from saga.coordination.recovery import Recovery
 from saga.coordination.relay import Relay
+from saga.coordination.suspects import Suspects
 from saga.errors import NotAllowed, UnknownSaga
 from saga.machine import NotPossible, Stimulus
 from saga.machine import stimuli as s
@@ -92,11 +93,13 @@ class Coordinator:
         *,
         cache_limit: int,
         max_active: int,
+        hang_limit_s: float = 60.0,
     ) -> None:
         self._store = store
         self._world = surroundings
+        self.suspects = Suspects(self, store.suspects(), store.epoch, hang_limit_s)
         self.dispatcher = Dispatcher(self._find)
-        self.ledger = Ledger(store, definitions, self.dispatcher, busy, cache_limit)
+        self.ledger = Ledger(store, definitions, self.dispatcher, busy, cache_limit, self.suspects.author)
         self.relay = Relay(self._read_events)
         self.active = 0
         """Sagas that have commands outside."""
@@ -131,13 +134,17 @@ class Coordinator:
             q.Blocked: self._blocked,
             q.Fetch: self._fetch,
             q.GivenUp: self._given_up,
+            q.Heard: lambda message: self.suspects.heard(message.context, message.nos),
             q.Recover: self._recover,
             Recalled: self._recalled,
             _Resume: self._resume,
             _Admit: lambda _: None,  # every batch admits
         }
         self._recovering = True
-        """Until recovery is over nothing is dispatched but what it sends itself."""
+        """Until recovery is over no time passes, and nothing is dispatched."""
+        self._holding = True
+        """Nothing is dispatched yet but what is on trial."""
+        self._held: list[q.Fetch] = []
         self._recovery = Recovery(self)
 
     # --- one batch --------------------------------------------------------------------------------
@@ -156,6 +163,8 @@ class Coordinator:
         self._after_commit += self._intake.admit(lambda: self.active, answers=answers)
         self.ledger.settle()
         effects = self.ledger.seal()
+        if self.suspects:
+            self.suspects.settle(effects)
         self._note_participants()
         if not self.ledger.batch.is_empty:
             seam("coordinator.before-commit")
@@ -170,8 +179,10 @@ class Coordinator:
             self.relay.logged(
                 [Notify(e.no, e.id, e.type, e.event, e.correlation) for e in self.ledger.events]
             )
-        if not self._recovering:  # nobody is told anything before what was stored is taken up
+        if not self._holding:  # nobody is told anything before what was stored is taken up
             self.relay.feed()
+        elif (listener := self.suspects.feed()) is not None:
+            self.relay.feed_up_to(*listener)
         if self._after_commit:
             self.dispatcher.flush()
         self._set_timer()
@@ -243,7 +254,7 @@ class Coordinator:
         dispatcher = self.dispatcher
         dispatcher.commit_no = self._store.commit_no
         dispatcher.close(effects.over)
-        if not self._recovering:  # else the end of the recovery sends them, once
+        if not self._holding:  # else the end of the recovery sends them, once
             for instance, path, participant in effects.sends:
                 if not dispatcher.send(instance, path, participant):
                     self._world.post(q.Blocked(instance.no, path))
@@ -293,6 +304,14 @@ class Coordinator:
             return False
         return True
 
+    def block(self, instance: Instance, stimulus: s.Blocked) -> None:
+        """Park a command that is not to be sent any more; in the batch at hand."""
+        self._happen(instance, stimulus, None)
+
+    def after_commit(self, act: Callable[[], None]) -> None:
+        """Do this when the batch at hand is on disk."""
+        self._after_commit.append(act)
+
     def _read_events(self, after_no: int, types: tuple[str, ...], limit: int) -> list[Notify]:
         rows = self._store.events_after(after_no, types, limit)
         return [Notify(row.no, row.id, row.type, Raw(row.payload), row.correlation) for row in rows]
@@ -314,6 +333,8 @@ class Coordinator:
     def _answers(self, message: Answers) -> None:
         participant = message.participant
         self.dispatcher.answered(participant, message.answers)
+        if self.suspects:
+            self.suspects.answered(message.answers)
         find = self.ledger.cache.get
         for answer in message.answers:
             instance = find(answer.saga_no)
@@ -368,15 +389,23 @@ class Coordinator:
                 return
 
     def _fetch(self, message: q.Fetch) -> None:
-        """Send events of the log again."""
+        if self._holding:
+            self._held.append(message)
+        else:
+            self.fetch(message)
+
+    def fetch(self, message: q.Fetch) -> bool:
+        """Send events of the log again; False when they are not there any more."""
         rows = self._store.events(message.nos)
         again = [
             Notify(row.no, row.id, row.type, Raw(row.payload), row.correlation, again=True) for row in rows
         ]
         self.dispatcher.lanes[message.participant].port.post_many(again)
+        return bool(again)
 
     def _lost(self, message: q.Lost) -> None:
-        self._after_commit.append(lambda: self._send_again(message.participant))
+        send_again = self.suspects.lost if self._holding else self._send_again
+        self._after_commit.append(lambda: send_again(message.participant))
 
     def _send_again(self, participant: str | None) -> None:
         """Send what is open at this participant (at all of them: None, at the end of a recovery) again."""
@@ -395,6 +424,7 @@ class Coordinator:
         lane = self.dispatcher.lanes[message.participant]
         lane.down = f"{message.participant} is down: {message.reason}"
         self._after_commit.append(lambda: self._recovery.lowered(message.participant))
+        self._after_commit.append(lambda: self.suspects.lowered(message.participant))
         self.relay.pause(message.participant)
         for row in self._store.live_busy():
             instance = self._find(row.no)
@@ -439,16 +469,25 @@ class Coordinator:
         if self.fire_timers():
             self._world.post(message)  # more are due: they come first
             return
+        self.suspects.park()
 
         def finish() -> None:
             seam("recovery.timers-fired")
             self._recovering = False
-            self._send_again(None)
-            seam("recovery.sent-again")
+            self.suspects.try_them()
             if message.reply is not None:
                 message.reply.set_result(None)
 
         self._after_commit.append(finish)
+
+    def release(self) -> None:
+        """Nothing is on trial (any more): send again whatever is open. Between commits."""
+        self._holding = False
+        self._send_again(None)
+        seam("recovery.sent-again")
+        held, self._held = self._held, []
+        for message in held:
+            self.fetch(message)
 
     def unblock(self) -> None:
         """Let the sagas go on that were parked for want of a participant or a class that is here now."""
@@ -516,6 +555,7 @@ class Coordinator:
     def _tick(self, message: q.Tick) -> None:
         if not self._recovering:
             self.fire_timers()
+            self.suspects.look()
 
     def fire_timers(self) -> bool:
         """Let the timers happen that are due, longest due first; return whether there may be more."""

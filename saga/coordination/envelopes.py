@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Raw
 
+from saga.store import UNNUMBERED
+
 __all__ = [
     "UNSET",
     "Answer",
@@ -87,6 +89,8 @@ class Direct(msgspec.Struct, frozen=True):
     command: Raw
     value: object
     reply: Callable[[str, object, str, str], None]
+    number: int = UNNUMBERED
+    """It has none, see `store.running`."""
 
 
 class Notify(msgspec.Struct, frozen=True, gc=False):

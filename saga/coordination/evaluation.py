@@ -70,6 +70,8 @@ class Author(msgspec.Struct, gc=False, eq=False):
     definition: Definition
     _routing: Routing
     _busy: Busy
+    no: int = 0
+    """Number of the saga."""
     _twins: dict[tuple[str, int], object] = {}
     view: Any = None
     """The instance of the author's class."""
@@ -238,7 +240,7 @@ class Author(msgspec.Struct, gc=False, eq=False):
             raise Stuck("function", reason) from None
 
     def _run(self, function: Function, *arguments: object) -> Any:
-        self._busy.begin(function.name)
+        self._busy.begin(function.name, self.no)
         try:
             return function.call(*arguments)
         except BaseException as error:

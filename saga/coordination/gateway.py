@@ -60,7 +60,7 @@ class GatewayDriver:
         """Run the handler of a command; never raises."""
         handler = self._handlers[message.type]
         call_key.set(message.command_id)  # until the next call: nothing else on this thread looks at it
-        busy.begin(handler.name)
+        busy.begin(handler.name, message.number)
         try:
             seam("gateway.before-call")
             value = message.value
@@ -76,7 +76,7 @@ class GatewayDriver:
         """Run the `async def` handler of a command; never raises."""
         handler = self._handlers[message.type]
         call_key.set(message.command_id)
-        busy.begin(f"{handler.name}({message.command_id})")
+        busy.begin(f"{handler.name}({message.command_id})", message.number)
         try:
             seam("gateway.before-call")
             value = message.value

@@ -18,6 +18,7 @@ import structlog
 from saga.coordination.definitions import Definitions, Known
 from saga.coordination.evaluation import Author, Routing
 from saga.coordination.guard import Busy, describe
+from saga.flow.definition import Definition
 from saga.flow.graph import Graph
 from saga.machine import Pending, State, Status, Unfitting, decode_records, pending, replay
 from saga.machine.state import Sent
@@ -99,13 +100,22 @@ class AbsentAuthor:
 class Loader:
     """Makes instances: new ones, and those that are in the store, by replay."""
 
-    def __init__(self, store: SagaStore, definitions: Definitions, routing: Routing, busy: Busy) -> None:
+    def __init__(
+        self,
+        store: SagaStore,
+        definitions: Definitions,
+        routing: Routing,
+        busy: Busy,
+        make_author: Callable[[Definition, Routing, Busy, int], Author] = Author,
+    ) -> None:
+        """`make_author` makes the author's side of the saga of a number."""
         self._store, self._definitions, self._routing, self._busy = store, definitions, routing, busy
+        self._make_author = make_author
 
     def new(self, no: int, definition_no: int, first_event_no: int) -> Instance:
         """Return an instance that has not begun yet."""
         known = self._definitions.known(definition_no)
-        author = self._author(known)
+        author = self._author(known, no)
         tells, may_call = known.tells, known.may_call
         return Instance(no, known.no, known.graph, tells, may_call, author, first_event_no)
 
@@ -145,10 +155,10 @@ class Loader:
                 instance.numbers[path] = (visit.sent.to, visit.sent.number)
         return instance
 
-    def _author(self, known: Known) -> Author | AbsentAuthor:
+    def _author(self, known: Known, no: int) -> Author | AbsentAuthor:
         if known.definition is None:
             return AbsentAuthor(known.graph)
-        return Author(known.definition, self._routing, self._busy)
+        return self._make_author(known.definition, self._routing, self._busy, no)
 
 
 class Cache:

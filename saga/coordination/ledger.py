@@ -11,7 +11,7 @@ Rules
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -87,11 +87,17 @@ class Ledger:
     """The batch at hand, and the sagas it is about."""
 
     def __init__(
-        self, store: SagaStore, definitions: Definitions, routing: Routing, busy: Busy, cache_limit: int
+        self,
+        store: SagaStore,
+        definitions: Definitions,
+        routing: Routing,
+        busy: Busy,
+        cache_limit: int,
+        make_author: Callable[[Definition, Routing, Busy, int], Author] = Author,
     ) -> None:
         self._store = store
         self._definitions = definitions
-        self._loader = Loader(store, definitions, routing, busy)
+        self._loader = Loader(store, definitions, routing, busy, make_author)
         self.cache = Cache(cache_limit, self._loader.load)
         self._started_by = definitions.started_by()
         self._next_saga_no = store.next_saga_no

@@ -35,8 +35,12 @@ class Participant:
     @property
     def credit(self) -> int:
         """How many commands may be with it at the same time (DESIGN section 6)."""
-        concurrency = self.cls.concurrency if issubclass(self.cls, Gateway) else 1
-        return max(64, 2 * concurrency)
+        return max(64, 2 * self.concurrency)
+
+    @property
+    def concurrency(self) -> int:
+        """How many of them it carries out at the same time."""
+        return self.cls.concurrency if issubclass(self.cls, Gateway) else 1
 
 
 def read_participants(given: Iterable[Given], definitions: Sequence[Definition]) -> list[Participant]:

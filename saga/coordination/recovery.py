@@ -50,6 +50,7 @@ class Recovery:
             outside = instance.pending.commands.keys() | instance.pending.resolves.keys()
             active += bool(outside)
             for path, (participant, number) in instance.numbers.items():
+                coordinator.suspects.locate(participant, number, instance.no, path)
                 lane = lanes.get(participant)
                 if lane is None:
                     continue
@@ -59,6 +60,7 @@ class Recovery:
                     if len(asked[participant]) == COMMANDS_AT_ONCE:
                         self._ask(participant, asked[participant])
                         asked[participant] = []
+        coordinator.suspects.located()
         coordinator.active = active
         for name, commands in asked.items():
             if lanes[name].kind == "context":

@@ -96,6 +96,18 @@ class Relay:
                     listener.flying = len(page)
                     listener.port.post_many(page)
 
+    def feed_up_to(self, name: str, no: int) -> None:
+        """Send one listener, and nobody else, the next page of what it has not taken, up to this number."""
+        listener = self._listeners.get(name)
+        if listener is None or listener.flying or listener.paused:
+            return
+        page = [event for event in self._read(listener.sent, listener.types, WINDOW) if event.no <= no]
+        if page:  # what comes behind it is for `feed`
+            listener.sent = page[-1].no
+            listener.flying = len(page)
+            listener.behind = True
+            listener.port.post_many(page)
+
     def lowest(self, last_no: int) -> int:
         """Return the number up to which no listener needs the log any more; `last_no` is the last one in it."""
         lowest = last_no

@@ -24,6 +24,7 @@ __all__ = [
     "Blocked",
     "Fetch",
     "GivenUp",
+    "Heard",
     "Look",
     "Lost",
     "Lowered",
@@ -166,6 +167,14 @@ class Fetch:
     """A context wants events of the log again, to try a listener on them once more."""
 
     participant: str
+    nos: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A context's listener is done with these events, which it was busy with when the process ended."""
+
+    context: str
     nos: tuple[int, ...]
 
 

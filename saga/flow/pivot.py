@@ -6,7 +6,8 @@ Rules
    after it, nor in a saga with a deadline. A call of a saga that has a pivot is one.
 2. A saga passes one pivot, once: none leads to another one, or back to itself, so it stands in no `repeat`.
 3. Behind a pivot a refusal of the flow's own making (a `refuse`, a wait or task that is late, a scope out of time)
-   must be caught, by a scope behind the pivot. Refusals of participants cannot be foreseen; they park it.
+   must be caught, by a scope behind the pivot, and for good: a catch that may end in an `again` of its scope does not,
+   since what was caught goes on when that is used up. Refusals of participants cannot be foreseen; they park it.
 4. Behind a pivot a compensation runs only inside a scope that catches, or that is ended while a branch is
    open, or for a `compensate`; elsewhere it is a mistake. One that is also reached on a way around the pivot is none.
 
@@ -20,6 +21,7 @@ from collections.abc import Iterable, Iterator
 
 from saga.errors import Problem
 from saga.flow.graph import (
+    Again,
     Compensate,
     Each,
     End,
@@ -121,24 +123,28 @@ def _problems_behind(graph: Graph, node: Node, pivot: Step, also_around: bool) -
                     "only one step can be the last that may be refused",
                 )
             yield Problem(node.id, what, remedy)
-        case Refuse() if not _caught(scopes, node.code):
+        case Refuse() if (escape := _escape(graph, scopes, node.code)) is not None:
             yield Problem(
                 node.id,
-                f"refuses with code {node.code!r} {place}, and nothing catches it",
+                f"refuses with code {node.code!r} {place}, and {escape}",
                 f"put it in a scope with catch={{{node.code!r}: ...}}, or before the pivot",
             )
         case Wait() | Task() if (
-            node.within_ms is not None and node.late is None and not _caught(scopes, "timeout")
+            node.within_ms is not None
+            and node.late is None
+            and (escape := _escape(graph, scopes, "timeout")) is not None
         ):
             yield Problem(
                 node.id,
-                f"may be late {place}, and nothing catches it",
+                f"may be late {place}, and {escape}",
                 "give it otherwise=..., or put it in a scope with catch={'timeout': ...}",
             )
-        case Scope() if node.timeout_ms is not None and not _caught([node, *scopes], "timeout"):
+        case Scope() if (
+            node.timeout_ms is not None and (escape := _escape(graph, [node, *scopes], "timeout")) is not None
+        ):
             yield Problem(
                 node.id,
-                f"has a timeout {place}, and nothing catches it",
+                f"has a timeout {place}, and {escape}",
                 "give it catch={'timeout': ...}, or drop the timeout",
             )
         case _:
@@ -153,8 +159,22 @@ def _problems_behind(graph: Graph, node: Node, pivot: Step, also_around: bool) -
         )
 
 
-def _caught(scopes: Iterable[Scoped], code: str) -> bool:
-    return any(isinstance(scope, Scope) and code in scope.catch for scope in scopes)
+def _escape(graph: Graph, scopes: Iterable[Scoped], code: str) -> str | None:
+    """Return how a refusal with this code gets out of all these scopes, the innermost first; None: it does not."""
+    again = ""
+    for scope in scopes:
+        if not isinstance(scope, Scope) or code not in scope.catch:
+            continue
+        if not _may_go_again(graph, scope, code):
+            return None
+        again = again or f" when the again of {scope.id} is used up"
+    return f"nothing catches it{again}"
+
+
+def _may_go_again(graph: Graph, scope: Scope, code: str) -> bool:
+    """Return whether the catch of this code leads to an `again` of its scope."""
+    caught = reach([scope.catch[code]], lambda id: () if id == scope.id else _successors(graph, id))
+    return any(isinstance(node := graph.nodes[id], Again) and node.target == scope.id for id in caught)
 
 
 def _may_be_undone(graph: Graph, node: Node, scopes: list[Scoped]) -> bool:

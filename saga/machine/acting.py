@@ -87,7 +87,7 @@ def _retry(turn: Turn, action: s.Retry) -> None:
     elif visit.sent is not None and (kind in _BLOCKED or _no_outcome_is_stored(visit, kind)):
         turn.record(r.AttemptBegun(visit.path, visit.attempt + 1, anew=True))
     else:
-        turn.record(r.Unparked(visit.path, anew=True))
+        turn.record(r.Unparked(visit.path))
         if visit.undoes is not None or visit.element == turn.state.scopes[visit.scope].element:
             turn.touch(visit.scope)  # the latter: a round whose condition could not be asked
         else:  # at an `again` that is used up, trying again is going round once more

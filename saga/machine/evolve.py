@@ -345,12 +345,7 @@ def _parked(state: State, record: r.Parked) -> None:
 
 
 def _unparked(state: State, record: r.Unparked) -> None:
-    if record.anew:
-        close_visit(state, record.path)
-        return
-    visit = state.visits[record.path]
-    visit.phase = Phase.OPEN
-    visit.incident = None
+    close_visit(state, record.path)
 
 
 _APPLY: dict[type, Callable[[State, Any], None]] = {

@@ -471,10 +471,9 @@ class Parked(_Record, frozen=True, tag="parked"):
 
 
 class Unparked(_Record, frozen=True, tag="unparked"):
-    """The visit goes on where it was (`again` False), or is given up and its element visited anew."""
+    """The visit is given up, and its element visited anew."""
 
     path: str
-    anew: bool = False
 
 
 Record: TypeAlias = (

@@ -23,6 +23,8 @@ from saga.store.batch import (
     JournalRow,
     Participant,
     SagaRow,
+    SuspectKey,
+    SuspectRow,
     TimerRow,
     WaitRow,
 )
@@ -43,13 +45,17 @@ from saga.store.integrity import Finding, verify
 from saga.store.lock import Owner, OwnerLock, is_locked, read_owner
 from saga.store.read_only import ReadOnly
 from saga.store.reading import ContextFacts, OverviewRow, StoreFacts, StoreReader
+from saga.store.running import COORDINATOR, UNNUMBERED, Cell, Running
 from saga.store.saga_store import SagaStore
 
 __all__ = [
+    "COORDINATOR",
     "FIRST",
     "MEMORY",
+    "UNNUMBERED",
     "Batch",
     "CannotOpen",
+    "Cell",
     "ConstraintFailed",
     "ContextChanges",
     "ContextFacts",
@@ -70,12 +76,15 @@ __all__ = [
     "Participant",
     "ReadOnly",
     "RetryRow",
+    "Running",
     "SagaRow",
     "SagaStore",
     "StoreFacts",
     "StoreFiles",
     "StoreReader",
     "StoreState",
+    "SuspectKey",
+    "SuspectRow",
     "TimerRow",
     "TransactionLost",
     "TryAgain",

@@ -26,6 +26,8 @@ __all__ = [
     "Participant",
     "SagaRow",
     "SagaUpdate",
+    "SuspectKey",
+    "SuspectRow",
     "Tag",
     "TaskRow",
     "TimerRow",
@@ -68,6 +70,9 @@ Participant: TypeAlias = tuple[str, int, int, int]
 """kind ('context' or 'gateway'), next_number (of its next command), commit_no (highest known of its file),
 outbox_no (highest of its events that is in the event log)."""
 
+SuspectKey: TypeAlias = tuple[str, str, int]
+"""participant, kind ('command', 'event' or 'saga'), no."""
+
 SAGA_PARTS = ("new_sagas", "tags", "journal")
 KEYED_PARTS = ("waits", "tasks", "timers", "incidents")
 
@@ -84,6 +89,7 @@ class Batch:
         "new_sagas",
         "participants",
         "saga_updates",
+        "suspects",
         "tags",
         "tasks",
         "timers",
@@ -108,6 +114,8 @@ class Batch:
         self.events: list[NewEvent] = []
         self.participants: dict[str, Participant] = {}
         """name → its numbers, all of them."""
+        self.suspects: list[SuspectKey] = []
+        """Those that are none any more."""
         self.high_ms = 0
         """The latest time that this batch knows of; 0: nothing new."""
 
@@ -126,6 +134,7 @@ class Batch:
             or self.incidents
             or self.tags
             or self.definitions
+            or self.suspects
         )
 
     def sagas(self) -> list[int]:
@@ -139,7 +148,7 @@ class Batch:
         """Return the part of this batch that belongs to the sagas `saga_nos`, and with `shared` what belongs
         to none.
 
-        The shared part (definitions, events, participants) must be committed first: sagas refer to it.
+        The shared part (definitions, events, participants, suspects) must be committed first: sagas refer to it.
         """
         wanted, part = set(saga_nos), Batch()
         part.high_ms = self.high_ms
@@ -149,6 +158,7 @@ class Batch:
                 self.events,
                 self.participants,
             )
+            part.suspects = self.suspects
         part.new_sagas = [row for row in self.new_sagas if row[0] in wanted]
         part.saga_updates = {no: row for no, row in self.saga_updates.items() if no in wanted}
         part.tags = [row for row in self.tags if row[0] in wanted]
@@ -253,6 +263,22 @@ class TimerRow(NamedTuple):
     saga_no: int
     name: str
     due_ms: int
+
+
+class SuspectRow(NamedTuple):
+    """What was being carried out at `stops` unclean ends of runs; `alone`: at the last of them nothing else was."""
+
+    participant: str
+    kind: str
+    no: int
+    stops: int
+    alone: int
+    last_ms: int
+
+    @property
+    def key(self) -> SuspectKey:
+        """What it is known by."""
+        return self.participant, self.kind, self.no
 
 
 class IncidentRow(NamedTuple):

@@ -1,8 +1,9 @@
 """Where the files of a store are.
 
-    <directory>/saga.db          journal, instances, waits, timers, event log; written by the coordinator
-    alone <directory>/<context>.db     one per context, written by that context alone <directory>/runtime.lock
-    held by the runtime that owns the store
+    <directory>/saga.db           journal, instances, waits, timers, event log; the coordinator alone writes it
+    <directory>/<context>.db      one per context, written by that context alone
+    <directory>/runtime.lock      held by the runtime that owns the store
+    <directory>/runtime.running   what that runtime is carrying out right now; a hint, can be deleted
 
 `MEMORY` instead of a directory keeps every file in memory: each is private to the connection that opened it,
 so all reads go through the owner, and all is gone at the end.
@@ -22,6 +23,7 @@ MEMORY = ":memory:"
 
 SAGA_FILE = "saga.db"
 LOCK_FILE = "runtime.lock"
+RUNNING_FILE = "runtime.running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,13 @@ class StoreFiles:
         if self.in_memory:
             raise ValueError("a store in memory has no lock file")
         return os.path.join(self.directory, LOCK_FILE)
+
+    @property
+    def running(self) -> str:
+        """Path of the file that says what is being carried out. ValueError for a store in memory, which has none."""
+        if self.in_memory:
+            raise ValueError("a store in memory has no file of what is being carried out")
+        return os.path.join(self.directory, RUNNING_FILE)
 
     def context(self, name: str) -> str:
         """Return the path of the file of context `name`, or `MEMORY`.

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from saga.errors import StoreNotFound
-from saga.store.batch import IncidentRow, JournalRow, SagaRow, TaskRow, TimerRow, WaitRow
+from saga.store.batch import IncidentRow, JournalRow, SagaRow, SuspectRow, TaskRow, TimerRow, WaitRow
 from saga.store.connection import open_reader, translated
 from saga.store.context_store import RETRY_COLUMNS, InboxRow, RetryRow
 from saga.store.files import StoreFiles
+from saga.store.queries import SUSPECTS
 from saga.store.reading import TASK_COLUMNS, StoreReader
 from saga.store.saga_store import JOURNAL_COLUMNS, SAGA_COLUMNS
 from saga.store.schema import CONTEXT
@@ -36,6 +37,7 @@ __all__ = [
     "open_incidents",
     "saga_ids",
     "stored_sagas",
+    "suspected",
     "unknown_ids",
 ]
 
@@ -154,6 +156,11 @@ def open_incidents(reader: StoreReader, *, kind: str | None = None, limit: int) 
 def incident_counts(reader: StoreReader) -> dict[str, int]:
     """Return kind → how many incidents of it are open."""
     return dict(reader._rows("SELECT kind, count(*) FROM open_incidents GROUP BY kind ORDER BY kind"))
+
+
+def suspected(reader: StoreReader) -> list[SuspectRow]:
+    """Return what was running at unclean ends and was not carried out to its end since, the most often first."""
+    return [SuspectRow._make(row) for row in reader._rows(SUSPECTS)]
 
 
 def matching_events(reader: StoreReader, type_: str, key: str, after_no: int) -> list[str]:

@@ -13,10 +13,18 @@ from typing import Any, TypeVar
 import msgspec
 
 from saga.errors import CorruptStore
-from saga.store.batch import DefinitionRow, EventRow, JournalRow, Participant, SagaRow, TimerRow
+from saga.store.batch import (
+    DefinitionRow,
+    EventRow,
+    JournalRow,
+    Participant,
+    SagaRow,
+    SuspectRow,
+    TimerRow,
+)
 from saga.store.digest import FIRST, chain
 
-__all__ = ["EVENT_COLUMNS", "JOURNAL_COLUMNS", "SAGA_COLUMNS", "SagaQueries", "verified"]
+__all__ = ["EVENT_COLUMNS", "JOURNAL_COLUMNS", "SAGA_COLUMNS", "SUSPECTS", "SagaQueries", "verified"]
 
 T = TypeVar("T")
 
@@ -28,6 +36,10 @@ SAGA_COLUMNS = (
     " causation, first_event_no, refusal_code, refusal_reason"
 )
 JOURNAL_COLUMNS = "saga_no, seq, at_ms, cause, encoding, CAST(records AS BLOB), digest"
+SUSPECTS = (
+    "SELECT participant, kind, no, stops, alone, last_ms FROM suspects"
+    " ORDER BY stops DESC, participant, kind, no"
+)
 EVENT_COLUMNS = "no, id, type, key, CAST(payload AS BLOB), at_ms, source, correlation, causation"
 
 
@@ -179,6 +191,10 @@ class SagaQueries:
             "SELECT name, kind, next_number, commit_no, outbox_no FROM participants ORDER BY name"
         )
         return {row[0]: row[1:] for row in rows}
+
+    def suspects(self) -> list[SuspectRow]:
+        """Return what was being carried out at unclean ends, the most often first."""
+        return [SuspectRow._make(row) for row in self._read(SUSPECTS)]
 
     def definitions(self) -> list[DefinitionRow]:
         """Return the process graphs that were ever used, in the order of first use."""

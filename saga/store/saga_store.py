@@ -28,6 +28,7 @@ from saga.store.connection import (
 from saga.store.files import MEMORY, StoreFiles
 from saga.store.lock import OwnerLock
 from saga.store.queries import EVENT_COLUMNS, JOURNAL_COLUMNS, SAGA_COLUMNS, SagaQueries, verified
+from saga.store.running import Noted, read_running
 from saga.store.schema import CONTEXT, SAGA
 from saga.store.writing import PARTS, Execute
 
@@ -45,6 +46,18 @@ STORE_COLUMNS = "store_id, epoch, commit_no, clean, high_ms, saga_no, event_no, 
 _STORE = (
     "UPDATE store SET commit_no = ?, high_ms = max(high_ms, ?), saga_no = max(saga_no, ?),"
     " event_no = max(event_no, ?)"
+)
+
+_GIVEN = {
+    "command": "SELECT next_number - 1 FROM participants WHERE name = :name",
+    "event": "SELECT event_no FROM store",
+    "saga": "SELECT saga_no FROM store",
+}
+"""The highest number given to something of this kind."""
+
+_SUSPECT = (
+    "INSERT INTO suspects (participant, kind, no, stops, alone, last_ms) VALUES (?, ?, ?, 1, ?, ?)"
+    " ON CONFLICT DO UPDATE SET stops = stops + 1, alone = excluded.alone, last_ms = excluded.last_ms"
 )
 
 
@@ -91,7 +104,7 @@ class SagaStore(SagaQueries):
         connection = open_owner(path, create=not exists)
         store = cls(connection, path)
         try:
-            store._start(now_ms, known)
+            store._start(now_ms, known, "" if files.in_memory else files.running)
         except BaseException as error:
             connection.close()
             if isinstance(error, sqlite3.Error | OSError | UnicodeDecodeError):
@@ -101,7 +114,7 @@ class SagaStore(SagaQueries):
             lock.note_store(store.store_id)
         return store
 
-    def _start(self, now_ms: int, known: str | None) -> None:
+    def _start(self, now_ms: int, known: str | None, running: str) -> None:
         execute = self._execute
         execute("BEGIN IMMEDIATE")
         try:
@@ -124,6 +137,8 @@ class SagaStore(SagaQueries):
                     f" (delete runtime.lock if the files were put here on purpose)",
                 )
             self.epoch, self.commit_no, self.high_ms = epoch + 1, commit_no + 1, max(high_ms, now_ms)
+            if not clean and running:
+                self._suspect(read_running(running, self.store_id, epoch), now_ms)
             self.ended_cleanly, self.next_saga_no, self.next_event_no = bool(clean), saga_no + 1, event_no + 1
             execute(
                 "UPDATE store SET epoch = ?, commit_no = ?, clean = 0, high_ms = ?",
@@ -133,6 +148,16 @@ class SagaStore(SagaQueries):
         except BaseException:
             roll_back(self._connection)
             raise
+
+    def _suspect(self, noted: list[Noted], now_ms: int) -> None:
+        """Count what was being carried out when the last run was cut off; in the commit of the new epoch, so once.
+
+        What never became durable has a number that will be given to something else: it is left out.
+        """
+        for each in noted:
+            (given,) = self._execute(_GIVEN[each.kind], {"name": each.participant}).fetchone() or (0,)
+            if each.no <= given:
+                self._execute(_SUSPECT, (each.participant, each.kind, each.no, each.alone, now_ms))
 
     def close(self, *, clean: bool = True) -> None:
         """Close the file, with `clean` as ended in order: the next start then knows that nothing was cut off.

@@ -131,6 +131,17 @@ CREATE TABLE open_incidents (
     PRIMARY KEY (saga_no, path)
 ) STRICT, WITHOUT ROWID;
 
+-- What was being carried out when a run ended without being closed, until it has been carried out to its end.
+CREATE TABLE suspects (
+    participant TEXT    NOT NULL,                                 -- 'coordinator' for a function of a saga
+    kind        TEXT    NOT NULL CHECK (kind IN ('command', 'event', 'saga')),
+    no          INTEGER NOT NULL CHECK (no >= 1),                 -- of the command there, of the event, of the saga
+    stops       INTEGER NOT NULL CHECK (stops >= 1),              -- at how many such ends
+    alone       INTEGER NOT NULL CHECK (alone IN (0, 1)),         -- 1: at the last of them nothing else was running
+    last_ms     INTEGER NOT NULL,                                 -- when the last of them was found
+    PRIMARY KEY (participant, kind, no)
+) STRICT, WITHOUT ROWID;
+
 -- The event log, in the order in which events became known here. Pruned from the low end.
 CREATE TABLE events (
     no          INTEGER PRIMARY KEY,

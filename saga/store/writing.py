@@ -150,6 +150,12 @@ _PARTICIPANTS = _Updates(
         sizes=(8, 1),
     )
 )
+_SUSPECTS_OVER = Bulk(
+    "DELETE FROM suspects WHERE",
+    "(participant = ? AND kind = ? AND no = ?)",
+    between=" OR ",
+    sizes=SMALL_SIZES,
+)
 _WAITS = _Settings("waits", "path", ("type", "key"), f"(?,?,?,{MAYBE})")
 _TASKS = _Settings(
     "tasks",
@@ -172,6 +178,7 @@ PARTS: tuple[tuple[str, Callable[[Execute, Any], None]], ...] = (
     ("incidents", _INCIDENTS.run),
     ("events", _EVENTS.run),
     ("participants", _PARTICIPANTS.run),
+    ("suspects", _SUSPECTS_OVER.run),
 )
 """Attribute of a `Batch`, and what writes its rows: `write(execute, rows)`, which lets errors of sqlite3
 pass.

@@ -188,6 +188,7 @@ def test_json_has_the_documented_fields(run: Run) -> None:
         "missing_handlers",
         "definitions",
         "contexts",
+        "suspects",
     ]
 
 
@@ -282,3 +283,32 @@ def test_the_environment_is_not_changed(run: Run, filled: Path) -> None:
     before = sorted(os.listdir(filled))
     run("doctor")
     assert sorted(os.listdir(filled)) == before
+
+
+# --- what ends the program ------------------------------------------------------------------------
+
+
+def test_what_was_running_when_the_program_was_cut_off_is_told_and_needs_nobody_yet(
+    run: Run, store: Path, tamper: Tamper
+) -> None:
+    before = warnings(examined(run, store))
+    tamper("INSERT INTO suspects VALUES ('payment', 'command', 3, 1, 0, 0), ('payment', 'event', 4, 2, 1, 0)")
+    found = examined(run, store)
+    assert [tuple(each.values()) for each in found["suspects"]] == [
+        ("payment", "event", 4, 2, True, "1970-01-01T00:00:00.000Z"),
+        ("payment", "command", 3, 1, False, "1970-01-01T00:00:00.000Z"),
+    ]
+    assert warnings(found) == before
+    text = run("doctor", store=store).stdout
+    assert "payment: event 4 was running at 2 ends of the program that were no close" in " ".join(
+        text.split()
+    )
+    assert "command 3" not in text
+
+
+def test_whatever_stands_in_the_file_of_what_is_running_is_no_problem(run: Run, store: Path) -> None:
+    before = examined(run, store)["problems"]
+    for content in (b"", b"\xff" * 100):
+        (store / "runtime.running").write_bytes(content)
+        assert examined(run, store)["problems"] == before
+        assert run("verify", store=store).exit_code == run("verify").exit_code

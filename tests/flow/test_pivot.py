@@ -153,6 +153,44 @@ def test_a_refuse_in_a_catch_block_is_not_caught_by_its_scope(problems_of: Probl
     assert [element for element, _ in found] == ["refuse-1"]
 
 
+def test_a_catch_that_goes_again_behind_a_pivot_does_not_catch_for_good(problems_of: Problems) -> None:
+    """What it caught goes on when the `again` is used up, and then the saga would be parked."""
+    no = refuse("no", code="no")
+    what = "refuses with code 'no' behind the pivot p, and nothing catches it when the again of scope-1 is used up"
+    inner: Callable[..., Any] = lambda is_x, *catch: scope(choice((is_x, no)), catch={"no": catch})
+    assert problems_of(lambda p, is_x: (p, inner(is_x, again(at_most=3)))) == [("refuse-1", what)]
+    assert problems_of(lambda p, is_x, a: (p, inner(is_x, a, again(at_most=3)))) == [("refuse-1", what)]
+    assert problems_of(lambda p, is_x, is_y: (p, inner(is_x, choice((is_y, again(at_most=3)))))) == [
+        ("refuse-1", what)
+    ]
+
+
+def test_what_goes_on_after_the_last_again_behind_a_pivot_may_be_caught_further_out(
+    problems_of: Problems,
+) -> None:
+    no = refuse("no", code="no")
+    inner: Callable[..., Any] = lambda is_x: scope(choice((is_x, no)), catch={"no": again(at_most=3)})
+    assert problems_of(lambda p, is_x: (p, scope(inner(is_x), catch={"no": ()}))) == []
+    outer = problems_of(lambda p, is_x: (p, scope(inner(is_x), catch={"no": again(at_most=2)})))
+    assert [element for element, _ in outer] == ["refuse-1"]
+    other = problems_of(lambda p, is_x: (p, scope(inner(is_x), catch={"other": ()})))
+    assert [element for element, _ in other] == ["refuse-1"]
+
+
+def test_time_that_runs_out_again_and_again_behind_a_pivot_is_not_caught_for_good(
+    problems_of: Problems,
+) -> None:
+    within: dict[str, Any] = {"within": DAY}
+    catch: dict[str, Any] = {"timeout": again(at_most=3)}
+    rest = "and nothing catches it when the again of scope-1 is used up"
+    assert problems_of(lambda p, until_a: (p, scope(until_a, catch=catch)), until_a=within) == [
+        ("until_a", f"may be late behind the pivot p, {rest}")
+    ]
+    assert problems_of(lambda p, a: (p, scope(a, timeout=DAY, catch=catch))) == [
+        ("scope-1", f"has a timeout behind the pivot p, {rest}")
+    ]
+
+
 def test_a_late_wait_behind_a_pivot_must_have_somewhere_to_go(problems_of: Problems) -> None:
     within: dict[str, Any] = {"within": DAY}
     what = "may be late behind the pivot p, and nothing catches it"

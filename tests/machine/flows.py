@@ -43,7 +43,7 @@ class _Place:
     may_pivot: bool = False
     """Nothing around may be undone as a whole, and no other branch is under way."""
     caught: frozenset[str] = frozenset()
-    """Codes that a scope around catches; counted only behind a pivot."""
+    """Codes that a scope around catches for good; counted only behind a pivot."""
 
 
 @dataclass
@@ -143,26 +143,32 @@ class _Flow:
     def parallel(self, place: _Place) -> Block:
         inner = self.inner(place, may_pivot=False)
         branches = [self.sequence(inner, 1 + self.below(2)) for _ in range(2 + self.below(2))]
+        if not all(ON in _ways(branch) for branch in branches):
+            self.pivoted = (
+                True  # what follows is never reached; a pivot there would seem to be in the parallel
+            )
         return parallel(*branches)
 
     def scope(self, place: _Place) -> Block:
         pivoted = self.pivoted
         codes = [code for code in (*CODES, "timeout", "failed") if self.chance(2)]
+        goes_again = {code for code in codes if self.chance(2)}
+        caught = place.caught | {*codes} - goes_again  # the others go on when their `again` is used up
         undo = self.name("undo_scope") if self.chance(4) else None
         timed = self.chance(3)
-        if pivoted and timed and not {"timeout"} & {*codes, *place.caught}:
+        if pivoted and timed and "timeout" not in caught:
             timed = False
         bare = not codes and undo is None and not timed
         body = self.sequence(
-            self.inner(place, may_pivot=place.may_pivot and bare, caught=place.caught | {*codes}),
+            self.inner(place, may_pivot=place.may_pivot and bare, caught=caught),
             1 + self.below(3),
         )
-        catch = {code: self.catch(self.inner(place, may_pivot=False)) for code in codes}
+        catch = {code: self.catch(self.inner(place, may_pivot=False), code in goes_again) for code in codes}
         return scope(body, (60, 300)[self.below(2)] if timed else None, catch, undo)
 
-    def catch(self, place: _Place) -> Blocks:
+    def catch(self, place: _Place, goes_again: bool) -> Blocks:
         blocks = self.sequence(place)
-        if self.chance(2) and ON in _ways(blocks):
+        if goes_again and ON in _ways(blocks):
             return (*blocks, again(1 + self.below(2)))
         return blocks
 

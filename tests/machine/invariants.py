@@ -153,7 +153,7 @@ class _Undoing:
                 self.finish(record.path, None)
             case r.EventTaken() | r.WaitExpired() | r.Woke():
                 self.finish(record.path, None)
-            case r.Unparked(anew=True):
+            case r.Unparked():
                 self.undoing.pop(record.path, None)
                 self.finish(record.path, None)
             case r.UndoSent():

@@ -182,8 +182,7 @@ RECORDS: list[tuple[str, Record]] = [
         '"of":"pay.1"}',
         r.Parked("pay.1~1", "pay", "", "function", "why", 9, "pay.1"),
     ),
-    ('{"is":"unparked","path":"pay.1","anew":true}', r.Unparked("pay.1", True)),
-    ('{"is":"unparked","path":"pay.1"}', r.Unparked("pay.1", False)),
+    ('{"is":"unparked","path":"pay.1"}', r.Unparked("pay.1")),
 ]
 
 STIMULI: list[tuple[str, Stimulus]] = [

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 from . import invariants
 from .worker import Job
@@ -29,7 +30,7 @@ WORKERS = 2
 class Run:
     """What became of one worker."""
 
-    job: Job
+    job: Any
     code: int
     said: str
 
@@ -50,18 +51,18 @@ class Run:
 
 
 class Zygote:
-    """The process that forks workers, one at a time."""
+    """The process that forks workers, one at a time; those of this module."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "tests.recovery.worker") -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.recovery.zygote"],
+            [sys.executable, "-m", "tests.recovery.zygote", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
         )
 
-    def run(self, job: Job) -> Run:
+    def run(self, job: Any) -> Run:
         """Do a job in a fork, and wait for it."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -20,6 +20,7 @@ from pathlib import Path
 from saga import NotAllowed, Runtime, SagaParked, Start, VirtualClock, WaitTimeout, seams
 
 from . import shop
+from .zygote import LONGEST_S
 
 HEARD = """
     SELECT (SELECT count(*) FROM events e
@@ -28,9 +29,6 @@ HEARD = """
             WHERE o.no > (SELECT outbox_no FROM participants WHERE name = ?))
 """
 """How many events a context has not taken yet, and how many of its own are not in the log yet."""
-
-LONGEST_S = 30
-"""A run that takes longer hangs, and is killed with SIGALRM."""
 
 
 @dataclass(frozen=True)

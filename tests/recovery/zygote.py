@@ -1,5 +1,7 @@
 """Makes workers: a process that has imported everything and forks one for each job. It saves half a second.
 
+Its argument is the module of the workers, which has a class `Job` and a function `main` that does one.
+
 A line on its input is a job as JSON; a line on its output is how that worker ended, and what it said. It has
 no threads and no open database of its own, so that a fork of it is as good as a new process.
 """
@@ -12,16 +14,19 @@ import os
 import signal
 import sys
 import traceback
+from importlib import import_module
+from typing import Any
 
 import sqlite_utils  # noqa: F401 - a context imports it when it is opened
 
-from . import worker
+LONGEST_S = 30
+"""A run that takes longer hangs, and is killed with SIGALRM."""
 
 
-def run(job: worker.Job) -> None:
+def run(worker: Any, job: object) -> None:
     """Do the job in this process, a fresh fork, and end it."""
-    signal.alarm(worker.LONGEST_S)
-    faulthandler.dump_traceback_later(worker.LONGEST_S - 2, file=sys.stderr)
+    signal.alarm(LONGEST_S)
+    faulthandler.dump_traceback_later(LONGEST_S - 2, file=sys.stderr)
     code = 1
     try:
         worker.main(job)
@@ -34,7 +39,7 @@ def run(job: worker.Job) -> None:
         os._exit(code)
 
 
-def fork(job: worker.Job) -> dict[str, object]:
+def fork(worker: Any, job: object) -> dict[str, object]:
     """Fork a worker, and wait for its end."""
     there, here = os.pipe()
     pid = os.fork()
@@ -42,7 +47,7 @@ def fork(job: worker.Job) -> dict[str, object]:
         os.close(there)
         os.dup2(here, 1)
         os.dup2(here, 2)
-        run(job)
+        run(worker, job)
     os.close(here)
     with open(there, "rb") as pipe:
         said = pipe.read()
@@ -51,5 +56,6 @@ def fork(job: worker.Job) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    workers: Any = import_module(sys.argv[1])
     for line in sys.stdin:
-        print(json.dumps(fork(worker.Job(**json.loads(line)))), flush=True)
+        print(json.dumps(fork(workers, workers.Job(**json.loads(line)))), flush=True)
