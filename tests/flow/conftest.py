@@ -13,7 +13,7 @@ import pytest
 
 from saga import Command, Event, Key, Saga, answer, condition, sleep, step, wait
 from saga.flow import Graph, definition_of
-from saga.flow.graph import Scope, flows
+from saga.flow.graph import Scoped, flows
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,8 @@ def arrows(graph: Graph) -> list[str]:
     """Return the graph as lines: `a -> b`, `choice-1 -is_large-> b`; a scope leads to its start by `in`."""
     lines = []
     for node in graph.nodes.values():
-        inner = {"in": node.start} if isinstance(node, Scope) else {}
-        for label, target in {**inner, **flows(node)}.items():
+        inner = [("in", node.start)] if isinstance(node, Scoped) else []
+        for label, target in [*inner, *flows(node)]:
             lines.append(f"{node.id} -{label}-> {target}" if label else f"{node.id} -> {target}")
     return lines
 
