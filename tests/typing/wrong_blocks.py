@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 from party import (
     Approval,
@@ -103,7 +104,7 @@ class G(Saga[PartyPlanned], deadline=60):  # W39 no timedelta
     def w52(self) -> Plan:
         raise NotImplementedError
 
-    @task(answer=Approval("3"))  # W53 a value, no type
+    @task(answer=Approval(Decimal(3)))  # W53 a value, no type
     def w53(self) -> Plan:
         raise NotImplementedError
 
