@@ -202,7 +202,7 @@ def scope(
     What happens beside it belongs to what the scope stands in, and goes on when the scope is done.
     """
     given: Any = whenever
-    if len(given) == 2 and isinstance(given[0], Block):
+    if not isinstance(given, tuple) or (given and isinstance(given[0], Block)):
         given = (given,)
     return Scope(body, timeout, catch, compensation, every, given)
 

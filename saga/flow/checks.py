@@ -2,7 +2,8 @@
 
 Rules
 1. A saga is data that the runtime fills in: `id`, `input`, `started_at` and `tags` are its own, and names
-   that begin with `_saga`. A leaf is also a node of the graph, which has a `start` and an `end`.
+   that begin with `_saga`. A leaf is also a node of the graph, which has a `start` and an `end`, and part of the paths
+   of visits, in which an item of an `each` is `item`.
 2. A step has one compensation at most. A method that takes the name of another one takes its place, and what
    hung on that one is lost.
 3. Durations are positive and at most a hundred years; counts are whole numbers from 1.
@@ -30,6 +31,8 @@ __all__ = ["name_problems", "value_problems"]
 FIELDS = frozenset({"id", "input", "started_at", "tags"})
 MADE_BY_RUNTIME = frozenset({"__init__", "__new__"})
 NODES = frozenset({"start", "end"})
+PATHS = frozenset({"item"})
+"""What is no element, and stands in the paths of visits."""
 
 
 # --- names ----------------------------------------------------------------------------------------
@@ -53,6 +56,10 @@ def name_problems(saga: type) -> Iterator[Problem]:
             yield Problem(name, "is the name of the flow", "rename the method, and write flow = (...)")
         elif name in NODES:
             yield Problem(name, "is a node that every graph has", f"rename it, such as {name}_it")
+        elif name in PATHS:
+            yield Problem(name, "is what an item of an each is called", f"rename it, such as {name}_it")
+        elif not name.isidentifier():
+            yield Problem(name, "is no name that Python allows", "write letters, digits and '_'")
         elif name == "otherwise" and isinstance(method, Condition):
             yield Problem(name, "is what the last way of a choice is called", "rename the condition")
     yield from _lost_compensations(methods)
@@ -155,10 +162,14 @@ def _every(name: str, every: object) -> Iterator[Problem]:
     yield from _duration(name, "the interval of every", every[0], optional=False)
     if len(every) == 3:
         yield from _whole(name, "the third value of every", every[2])
-    if every[1] == ():
+    if _is_empty(every[1]):
         yield Problem(
             name, "has every=..., and nothing that happens then", "write a block beside the interval"
         )
+
+
+def _is_empty(block: object) -> bool:
+    return isinstance(block, tuple) and all(map(_is_empty, block))
 
 
 def _after(name: str, after: object) -> Iterator[Problem]:

@@ -24,7 +24,7 @@ from saga.flow.elements import Answer, Call, Element, Publish, Retry, Sleep, Ste
 from saga.flow.parts import Part, Role, name_of
 from saga.flow.reach import reach
 
-__all__ = ["START", "compile_flow", "graph_of", "milliseconds"]
+__all__ = ["START", "can_be_undone", "compile_flow", "graph_of", "milliseconds"]
 
 START, END = "start", "end"
 TOP = ""
@@ -135,10 +135,8 @@ class _Compiler:
         called = graph_of(leaf.saga)
         if called is None:
             return g.Call(saga="", version=0, **common)
-        pivot = undo is None and any(
-            isinstance(node, g.Step) and node.pivot for node in called.nodes.values()
-        )
-        if undo is None and not pivot and _has_compensations(called):
+        pivot = undo is None and _has_pivot(called)
+        if undo is None and can_be_undone(leaf):
             common["compensation"] = leaf.name
         return g.Call(pivot=pivot, saga=called.name, version=called.version, **common)
 
@@ -229,9 +227,18 @@ def graph_of(saga: object) -> g.Graph | None:
     return graph if isinstance(graph, g.Graph) else None
 
 
-def _has_compensations(graph: g.Graph) -> bool:
-    nodes = graph.nodes.values()
-    return any(isinstance(node, g.Step | g.Scope) and node.compensation is not None for node in nodes)
+def can_be_undone(step: Step[Any, Any]) -> bool:
+    """Return whether there is something to do to undo a step: a call also undoes what the called saga has done."""
+    called = graph_of(step.saga) if isinstance(step, Call) else None
+    if step.compensations or called is None:
+        return bool(step.compensations)
+    nodes = called.nodes.values()
+    has = any(isinstance(node, g.Step | g.Scope) and node.compensation is not None for node in nodes)
+    return has and not _has_pivot(called)
+
+
+def _has_pivot(graph: g.Graph) -> bool:
+    return any(isinstance(node, g.Step) and node.pivot for node in graph.nodes.values())
 
 
 def milliseconds(duration: object) -> int | None:
@@ -264,7 +271,8 @@ def _reached(nodes: dict[str, g.Node]) -> dict[str, g.Node]:
 
     def targets(id: str) -> list[str]:
         node = nodes[id]
-        return [*g.flows(node).values(), *([node.start] if isinstance(node, g.Scoped) else ())]
+        inside = [node.start] if isinstance(node, g.Scoped) else []
+        return [*(target for _, target in g.flows(node)), *inside]
 
     found = reach([START], targets)
     return {id: node for id, node in nodes.items() if id in found}

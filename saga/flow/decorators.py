@@ -3,7 +3,8 @@
 Each takes a method of a saga. In an `each`, the method takes the item as an argument beside `self`, and the value of
 the leaf is a `PerItem`. Decorators only remember; what is wrong is reported when the class is made.
 
-Type checkers see a `StepForItem` where a step takes an item; at run time it is a `Step` like any other.
+Type checkers see a `StepForItem` where a step takes an item; at run time it is a `Step` like any other. So it is with
+calls and conditions.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from saga.flow.elements import (
     Answer,
     Blocks,
     Call,
+    CallForItem,
     Condition,
+    ConditionForItem,
     Items,
     Publish,
     Reminder,
@@ -42,6 +45,7 @@ I = TypeVar("I")  # noqa: E741 - I as in input
 E = TypeVar("E", bound=Event)
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 R_co = TypeVar("R_co", covariant=True)
+I_contra = TypeVar("I_contra", contravariant=True)
 
 
 class MakesStep(Protocol):
@@ -71,13 +75,13 @@ class MakesTask(Protocol[R_co]):
     def __call__(self, function: Callable[[S, T], object], /) -> Task[S, PerItem[R_co]]: ...
 
 
-class MakesCall(Protocol[R_co]):
+class MakesCall(Protocol[I_contra, R]):
     """What `call(...)` returns."""
 
     @overload
-    def __call__(self, function: Callable[[S], object], /) -> Call[S, R_co]: ...
+    def __call__(self, function: Callable[[S], I_contra], /) -> Call[S, R]: ...
     @overload
-    def __call__(self, function: Callable[[S, T], object], /) -> Call[S, PerItem[R_co]]: ...
+    def __call__(self, function: Callable[[S, T], I_contra], /) -> CallForItem[S, T, R]: ...
 
 
 def step(*, timeout: timedelta | None = None, retry: Retry | None = None, pivot: bool = False) -> MakesStep:
@@ -153,10 +157,10 @@ def task(
 
 
 @overload
-def call(saga: type[Saga[I]], *, timeout: timedelta | None = None) -> MakesCall[Any]: ...
+def call(saga: type[Saga[I]], *, timeout: timedelta | None = None) -> MakesCall[I, Any]: ...
 @overload
-def call(saga: type[Saga[I]], *, answer: type[R], timeout: timedelta | None = None) -> MakesCall[R]: ...
-def call(saga: type[Saga[I]], *, answer: Any = None, timeout: timedelta | None = None) -> MakesCall[Any]:
+def call(saga: type[Saga[I]], *, answer: type[R], timeout: timedelta | None = None) -> MakesCall[I, R]: ...
+def call(saga: type[Saga[I]], *, answer: Any = None, timeout: timedelta | None = None) -> MakesCall[I, Any]:
     """Make a method a call of another saga: it returns the input of that one, `self.<call>` is its answer.
 
     - `answer`: the type of the answer, for type checkers; it must be what that saga answers.
@@ -211,7 +215,10 @@ def answer(function: Callable[[S], R], /) -> Answer[S, R]:
 @overload
 def condition(function: Callable[[S], bool], /) -> Condition[S]: ...
 @overload
-def condition(function: Callable[[S, T], bool], /) -> Condition[S]: ...
+def condition(function: Callable[[S, T], bool], /) -> ConditionForItem[S, T]: ...
 def condition(function: Any, /) -> Condition[Any]:
-    """Make a method a condition for `choice` and `repeat`: it returns whether it holds."""
+    """Make a method a condition for `choice` and `repeat`: it returns whether it holds.
+
+    Other methods may ask it: `if self.is_large`; one that takes an item is asked with it: `self.is_large(item)`.
+    """
     return Condition(function)

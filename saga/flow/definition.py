@@ -27,9 +27,10 @@ from saga.flow.graph import Graph
 from saga.flow.header import Header, header_problems
 from saga.flow.hints import shown
 from saga.flow.item_rules import item_problems
-from saga.flow.parts import Part, parts_of
+from saga.flow.parts import Part, parts_of, size_problem
 from saga.flow.pivot import pivot_problems
 from saga.flow.structure import structure_problems
+from saga.flow.targets import target_problems
 from saga.messages import Command, answer_type
 from saga.participants import Context
 
@@ -85,11 +86,16 @@ def define(saga: type[Saga[Any]], header: Header, names: Mapping[str, object]) -
     _refuse_subclass(saga)
     if not has_flow and not leaves:
         return None
-    root = parts_of(vars(saga).get("flow", ()))
+    flow = vars(saga).get("flow", ())
+    too_big = size_problem(flow)
+    if too_big is not None:
+        raise DefinitionError(saga.__name__, [too_big])
+    root = parts_of(flow)
     problems = [*header_problems(header), *name_problems(saga)]
     functions = read_functions(methods.values(), names, problems)
     problems.extend(value_problems(root))
     problems.extend(structure_problems(saga, root, leaves) if has_flow else _without_flow())
+    problems.extend(target_problems(root))
     problems.extend(item_problems(root, functions))
     problems.extend(_answer_problems(header, functions))
     types = _Types(header, functions)

@@ -16,9 +16,11 @@ Leaves know nothing of graphs; `compile` turns them into nodes. The decorators a
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, overload
 
 from saga.errors import DefinitionError, NotReached, Problem
@@ -33,8 +35,10 @@ __all__ = [
     "Block",
     "Blocks",
     "Call",
+    "CallForItem",
     "Compensation",
     "Condition",
+    "ConditionForItem",
     "Element",
     "Items",
     "Method",
@@ -46,6 +50,7 @@ __all__ = [
     "StepForItem",
     "Task",
     "Wait",
+    "takes_item",
 ]
 
 S = TypeVar("S", bound="Saga[Any]")
@@ -207,6 +212,18 @@ class Call(Step[S, R_co]):
         self.saga, self.answer = saga, answer
 
 
+class CallForItem(Call[S, PerItem[R]], Generic[S, T, R]):
+    """A call in an `each`. See `call`."""
+
+    def compensation(  # type: ignore[override]  # it takes the item, too
+        self,
+        function: Callable[[S, T], Command[Any]] | Callable[[S, T, R | None], Command[Any]],
+        /,
+    ) -> Compensation[S]:
+        """Make `function` what undoes this call for an item; see `Step.compensation`."""
+        return super().compensation(function)  # type: ignore[arg-type]
+
+
 class Wait(Element[S, R_co]):
     """Waits for an event with the key its method returns. Its value is the event. See `wait`."""
 
@@ -266,7 +283,8 @@ class Compensation(Method, Generic[S]):
 
 
 class Condition(Method, Generic[S]):
-    """A question that a `choice` asks. On an instance it is whether it holds, for other methods to ask."""
+    """A question that a `choice` or `repeat` asks. On an instance it is whether it holds, for other methods to ask; in
+    an `each`, where it takes the item, it is a method that is asked with an item."""
 
     @overload
     def __get__(self, saga: None, owner: type, /) -> Self: ...
@@ -274,4 +292,26 @@ class Condition(Method, Generic[S]):
     def __get__(self, saga: S, owner: type, /) -> bool: ...
     def __get__(self, saga: Any, owner: type, /) -> Any:
         """Return the condition (on the class) or whether it holds now (on an instance)."""
-        return self if saga is None else self.function(saga)
+        if saga is None:
+            return self
+        return MethodType(self.function, saga) if takes_item(self) else self.function(saga)
+
+
+class ConditionForItem(Condition[S], Generic[S, T]):
+    """A condition in an `each`. See `condition`; at run time it is a `Condition` like any other."""
+
+    if TYPE_CHECKING:
+
+        @overload  # type: ignore[override]  # it takes the item, too
+        def __get__(self, saga: None, owner: type, /) -> Self: ...
+        @overload
+        def __get__(self, saga: S, owner: type, /) -> Callable[[T], bool]: ...
+        def __get__(self, saga: Any, owner: type, /) -> Any: ...
+
+
+def takes_item(method: Method) -> bool:
+    """Return whether a leaf or condition takes the item of an `each` beside `self`."""
+    try:
+        return len(inspect.signature(method.function).parameters) == 2
+    except (TypeError, ValueError):
+        return False

@@ -4,14 +4,12 @@ Rules
 1. A step and a compensation return one `Command`, whose class says what its answer is; a call the input of the saga
    that is called. A wait returns the key of its event, a task what a person is shown, a publish an event, a sleep a
    timedelta or datetime, a condition a bool, an answer the answer of the saga, items a list or tuple.
-2. They are plain methods that take nothing but `self`, and in an `each` the item, except a compensation, which may take
-   the answer of its step, too. They return at once and do no I/O, so none of them is `async`.
+2. What they are called with is looked at in `arguments`.
 3. What cannot be made sense of is a problem, and is left out, so that the others are still looked at.
 """
 
 from __future__ import annotations
 
-import inspect
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NewType, TypeAlias
 
 from saga.errors import DefinitionError, Problem
+from saga.flow.arguments import AT_MODULE_LEVEL, answer_problem, is_plain, read_arguments
 from saga.flow.compile import graph_of
 from saga.flow.elements import (
     Answer,
@@ -34,10 +33,10 @@ from saga.flow.elements import (
     Task,
     Wait,
 )
-from saga.flow.hints import MISSING, annotation_of, return_type, shown
+from saga.flow.hints import MISSING, members_of, return_type, shown
 from saga.messages import Command, Event, answer_type, key_field
 
-__all__ = ["Function", "Kind", "read_functions", "takes_item"]
+__all__ = ["Function", "Kind", "read_functions"]
 
 Kind: TypeAlias = Literal[
     "step", "call", "compensation", "wait", "task", "sleep", "publish", "items", "answer", "condition"
@@ -56,7 +55,8 @@ class Function:
       the others;
     - `takes_item`: it stands in an `each`, and takes the item as an argument;
     - `takes_answer`: a compensation that takes the answer of its step (None: outcome unknown) as an argument;
-    - `item`: the type of what it takes as the item, or, for `@items`, of one item; None when it says nothing.
+    - `item`: the type of what it takes as the item; None when it takes none, or that is not known;
+    - `lists`: for `@items`, the type of one item.
     """
 
     name: str
@@ -67,6 +67,7 @@ class Function:
     takes_answer: bool = False
     takes_item: bool = False
     item: Any = None
+    lists: Any = None
 
 
 def read_functions(
@@ -74,27 +75,43 @@ def read_functions(
 ) -> dict[str, Function]:
     """Return the functions of `methods` by name; `names` resolve their annotations. Adds to `problems`."""
     reader = _Reader(names, problems)
-    found = (reader.read(method) for method in methods)
-    return {function.name: function for function in found if function is not None}
+    for method in methods:
+        function = reader.read(method)
+        if function is not None:
+            reader.found[function.name] = function
+    return reader.found
 
 
 class _Reader:
     def __init__(self, names: Mapping[str, object], problems: list[Problem]) -> None:
         self.names = names
         self.problems = problems
+        self.found: dict[str, Function] = {}
+        """Those that were read, by name: a step before what undoes it."""
 
     def problem(self, method: Method, what: str, remedy: str) -> None:
         self.problems.append(Problem(method.name, what, remedy))
 
     def read(self, method: Method) -> Function | None:
-        if not self.is_plain(method):
+        if not is_plain(method, self.problems):
             return None
-        takes_item, takes_answer = self.takes(method)
+        taken = read_arguments(method, self.names, self.problems)
         function = self.function(method)
         if function is None:
             return None
-        item = function.item if isinstance(method, Items) else self.item(method) if takes_item else None
-        return replace(function, takes_item=takes_item, takes_answer=takes_answer, item=item)
+        if taken.answer:
+            self.undoing(method, taken.answer)
+        return replace(
+            function, takes_item=bool(taken.item), takes_answer=bool(taken.answer), item=taken.item_type
+        )
+
+    def undoing(self, method: Method, argument: str) -> None:
+        """Look at the answer that a compensation takes."""
+        of = method.of if isinstance(method, Compensation) else None
+        step = self.found.get(of.name) if of is not None else None
+        if step is not None:
+            problem = answer_problem(method, argument, step.answer, self.names)
+            self.problems.extend([problem] if problem is not None else [])
 
     def function(self, method: Method) -> Function | None:
         match method:
@@ -121,72 +138,6 @@ class _Reader:
             case _:
                 raise AssertionError(method)
 
-    # --- what it is called with -------------------------------------------------------------------
-
-    def is_plain(self, method: Method) -> bool:
-        function = method.function
-        if not inspect.isfunction(function):
-            self.problem(method, "is not a plain method", f"write def {method.name}(self) -> ...")
-            return False
-        words = {
-            "is async": inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function),
-            "is a generator": inspect.isgeneratorfunction(function),
-        }
-        for what, holds in words.items():
-            if holds:
-                remedy = "write a plain def that returns at once; I/O belongs in the handler of a command"
-                self.problem(method, what, remedy)
-                return False
-        return True
-
-    def takes(self, method: Method) -> tuple[bool, bool]:
-        """Check the arguments of `method`; return whether it takes an item and whether an answer beside `self`."""
-        own, *more = inspect.signature(method.function).parameters.values() or (None,)
-        plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        if own is None or own.kind not in plain:
-            self.problem(method, "does not take self", f"write def {method.name}(self) -> ...")
-            return False, False
-        beside = ", ".join(str(each) for each in more)
-        fits = all(each.kind in plain for each in more)
-        if not isinstance(method, Compensation):
-            if len(more) > 1 or not fits:
-                remedy = "it takes nothing but self, and the item in an each; what came back earlier is in self.<leaf>"
-                self.problem(method, f"takes arguments beside self ({beside})", remedy)
-                return False, False
-            return len(more) == 1, False
-        for_item = method.of is not None and takes_item(method.of)
-        if len(more) > 1 + for_item or not fits:
-            what = "the item, and at most the answer" if for_item else "at most the answer"
-            self.problem(
-                method,
-                f"takes more than the answer ({beside})",
-                f"a compensation takes self, {what} of its step",
-            )
-            return for_item, False
-        if for_item and not more:
-            remedy = f"write def {method.name}(self, item) -> ..., with the type of the item"
-            self.problem(method, "does not take the item, as its step does", remedy)
-        return for_item and bool(more), len(more) > for_item
-
-    def item(self, method: Method) -> Any:
-        """Return the type that the item is annotated with, None when that is not to be had."""
-        name = list(inspect.signature(method.function).parameters)[1]
-        try:
-            found = annotation_of(method.function, name, self.names)
-        except Exception as error:
-            self.problem(
-                method,
-                f"the annotation of {name} cannot be resolved ({type(error).__name__}: {error})",
-                "define or import the type at module level, before the saga (not under `if TYPE_CHECKING`)",
-            )
-            return None
-        if found is MISSING:
-            self.problem(
-                method, f"does not say what {name} is", f"annotate {name} with the type of the items"
-            )
-            return None
-        return found
-
     # --- what it returns --------------------------------------------------------------------------
 
     def returned(self, method: Method, remedy: str) -> Any:
@@ -197,7 +148,7 @@ class _Reader:
             self.problem(
                 method,
                 f"its return annotation cannot be resolved ({type(error).__name__}: {error})",
-                "define or import the type at module level, before the saga (not under `if TYPE_CHECKING`)",
+                AT_MODULE_LEVEL,
             )
             return MISSING
         if returned is MISSING:
@@ -251,6 +202,10 @@ class _Reader:
             return None
         subject = None if returned is types.NoneType else returned
         answer = None if task.answer is types.NoneType else task.answer
+        if not (answer is None or isinstance(answer, type) or typing.get_origin(answer) is not None):
+            what = f"asks for {answer!r:.80}, which is no type"
+            self.problem(task, what, "write answer=TheDecision, the type itself")
+            return None
         return Function(task.name, "task", task.function, subject, answer)
 
     def publishing(self, publish: Publish[Any]) -> Function | None:
@@ -282,7 +237,7 @@ class _Reader:
         if not (is_list or is_tuple):
             self.problem(items, f"returns {shown(returned)}, which is no list of items", remedy)
             return None
-        return Function(items.name, "items", items.function, answer=returned, item=arguments[0])
+        return Function(items.name, "items", items.function, answer=returned, lists=arguments[0])
 
     def waiting(self, wait: Wait[Any, Any]) -> Function | None:
         key = self.returned(wait, "annotate it with the type of the key, such as -> str")
@@ -317,7 +272,7 @@ class _Reader:
         returned = self.returned(sleep, remedy)
         if returned is MISSING:
             return None
-        if not set(_members(returned)) <= {timedelta, datetime}:
+        if not set(members_of(returned)) <= {timedelta, datetime}:
             self.problem(sleep, f"returns {shown(returned)}, which is no time to sleep", remedy)
             return None
         return Function(sleep.name, "sleep", sleep.function)
@@ -340,21 +295,6 @@ class _Reader:
             self.problem(condition, f"returns {shown(returned)}, which is not bool", remedy)
             return None
         return Function(condition.name, "condition", condition.function)
-
-
-def takes_item(method: Method) -> bool:
-    """Return whether a leaf or condition takes the item of an `each` beside `self`."""
-    try:
-        return len(inspect.signature(method.function).parameters) == 2
-    except (TypeError, ValueError):
-        return False
-
-
-def _members(hint: Any) -> tuple[Any, ...]:
-    """Return the types of a union, or the one type."""
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return typing.get_args(hint)
-    return (hint,)
 
 
 def _never_equal(key: Any, field: Any) -> bool:

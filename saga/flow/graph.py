@@ -18,7 +18,7 @@ Terms are those of BPMN 2.0 (OMG formal/2011-01-03, chapters 10 and 13).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TypeAlias
 
 import msgspec
@@ -345,30 +345,44 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return _decoder.decode(data)
 
 
-def flows(node: Node) -> Mapping[str, str]:
-    """Return the flows out of `node`, as label → target id; boundary flows have the label of their event."""
+def flows(node: Node) -> list[tuple[str, str]]:
+    """Return the flows out of `node`, as pairs of label and target id; boundary flows have the label of their event.
+
+    A scope may catch a code that is also the label of something else, so labels need not differ."""
     match node:
         case Start() | Step() | Sleep() | Answer() | Join() | Publish() | Compensate() | Repeat() | Each():
-            return {"": node.next}
+            return [("", node.next)]
         case Wait() | Task():
-            late = {"late": node.late} if node.late else {}
-            return {"": node.next} | late | ({"every": node.every.start} if node.every else {})
+            return [("", node.next), *_late(node), *_every(node)]
         case Race():
-            late = {"late": node.late} if node.late else {}
-            return {str(number): way for number, way in enumerate(node.ways, 1)} | late
+            return [*_numbered("", node.ways), *_late(node)]
         case Choice():
-            return {**dict(node.cases), "otherwise": node.otherwise}
+            return [*node.cases, ("otherwise", node.otherwise)]
         case Fork():
-            return {str(number): target for number, target in enumerate(node.next, 1)}
+            return _numbered("", node.next)
         case Scope():
-            beside = {f"whenever {number}": wait for number, wait in enumerate(node.whenever, 1)}
-            return (
-                {"": node.next, **node.catch} | beside | ({"every": node.every.start} if node.every else {})
-            )
+            return [
+                ("", node.next),
+                *node.catch.items(),
+                *_numbered("whenever ", node.whenever),
+                *_every(node),
+            ]
         case Again():
-            return {"again": node.target}
+            return [("again", node.target)]
         case End() | Terminate() | Refuse():
-            return {}
+            return []
+
+
+def _late(node: Wait | Task | Race) -> list[tuple[str, str]]:
+    return [("late", node.late)] if node.late else []
+
+
+def _every(node: Wait | Task | Scope) -> list[tuple[str, str]]:
+    return [("every", node.every.start)] if node.every else []
+
+
+def _numbered(word: str, targets: Iterable[str]) -> list[tuple[str, str]]:
+    return [(f"{word}{number}", target) for number, target in enumerate(targets, 1)]
 
 
 _decoder: msgspec.json.Decoder[Graph] = msgspec.json.Decoder(Graph)

@@ -14,10 +14,10 @@ from __future__ import annotations
 import typing
 from collections import ChainMap
 from collections.abc import Callable, Mapping
-from types import FrameType, NoneType
-from typing import Any, Final, TypeVar, get_args, get_origin
+from types import FrameType, NoneType, UnionType
+from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
-__all__ = ["MISSING", "annotation_of", "names_around", "return_type", "shown", "type_argument"]
+__all__ = ["MISSING", "annotation_of", "members_of", "names_around", "return_type", "shown", "type_argument"]
 
 MISSING: Final = object()
 """Stands for an annotation that is not there."""
@@ -84,6 +84,11 @@ def type_argument(cls: type, base: type) -> object:
             return arguments[place] if arguments else None
         return inner
     return None
+
+
+def members_of(hint: Any) -> tuple[Any, ...]:
+    """Return the types of a union, or the one type."""
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
 def shown(hint: object) -> str:

@@ -15,8 +15,19 @@ from typing import Any
 
 from saga.errors import Problem
 from saga.flow.blocks import Each, Scope
-from saga.flow.elements import Answer, Call, Condition, Element, Items, Method, Step, Task, Wait
-from saga.flow.functions import Function, takes_item
+from saga.flow.elements import (
+    Answer,
+    Compensation,
+    Condition,
+    Element,
+    Items,
+    Method,
+    Step,
+    Task,
+    Wait,
+    takes_item,
+)
+from saga.flow.functions import Function
 from saga.flow.hints import shown
 from saga.flow.parts import Part
 
@@ -39,10 +50,11 @@ def _placed(part: Part, each: Part | None) -> Iterator[tuple[Part, Part | None]]
 
 
 def _methods(part: Part) -> Iterator[Method]:
-    """Yield the leaf that a part is, and the methods that a block asks or runs without their standing in it."""
+    """Yield the leaf that a part is with what undoes it, and the methods that a block asks or runs as well."""
     block: Any = part.block
     if isinstance(block, Element):
         yield block
+        yield from getattr(block, "compensations", ())
     elif isinstance(block, Scope) and isinstance(block.compensation, Step):
         yield block.compensation
     for case in getattr(block, "cases", ()):
@@ -53,9 +65,10 @@ def _methods(part: Part) -> Iterator[Method]:
 
 
 def _problems(method: Method, each: Part | None, functions: Mapping[str, Function]) -> Iterator[Problem]:
-    name, takes = method.name, takes_item(method)
+    name, function = method.name, functions.get(method.name)
+    takes = takes_item(method) if function is None else function.takes_item
     if each is None:
-        if takes:
+        if takes and not isinstance(method, Compensation):  # its step says so already
             remedy = "let it take nothing but self, or put it in an each"
             yield Problem(name, "takes an item, but stands in no each", remedy)
         return
@@ -64,20 +77,14 @@ def _problems(method: Method, each: Part | None, functions: Mapping[str, Functio
         yield Problem(name, what, "move it behind the each")
         return
     items = functions.get(getattr(getattr(each.block, "items", None), "name", ""))
-    item = None if items is None else items.item
+    item = None if items is None else items.lists
     if not takes:
-        if isinstance(method, Step | Call | Wait | Task | Items):
+        if isinstance(method, Step | Wait | Task | Items):
             kind = "item" if item is None else f"item: {shown(item)}"
             what = f"stands in {each.id}, and does not take the item"
             yield Problem(name, what, f"write def {name}(self, {kind}) -> ...")
         return
-    given = _item_taken(method, functions)
+    given = None if function is None else function.item
     if None not in (given, item) and given != item:
         what = f"takes {shown(given)}, but the items of {each.id} are {shown(item)}"
         yield Problem(name, what, f"let it take {shown(item)}")
-
-
-def _item_taken(method: Method, functions: Mapping[str, Function]) -> Any:
-    """Return the type of the item that a method takes; None when that is not known."""
-    function = functions.get(method.name)
-    return None if function is None or isinstance(method, Items) else function.item

@@ -5,9 +5,10 @@ Rules
    `scope-2`): a block before what is in it, the body of a scope before its catch blocks, the way it stands on
    the page. These are the ids of the nodes in the graph, and the names in problems and diagrams.
 2. What is no leaf and no block gets its place too, as `Foreign`, so that `structure` can report all of it.
+   In a pair that is none, its place is that of what may have been meant.
 3. A name that is not the author's has a `-` in it, or is `start` or `end`: no leaf takes it by accident.
 
-Nothing is checked here.
+Nothing is checked here, but for the size: what follows goes through the parts by recursion.
 """
 
 from __future__ import annotations
@@ -18,10 +19,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeGuard
 
+from saga.errors import Problem
 from saga.flow.blocks import Again, Choice, Compensate, Each, End, Parallel, Race, Refuse, Repeat, Scope
 from saga.flow.elements import Block, Element, Task, Wait
 
-__all__ = ["Foreign", "Part", "parts_of"]
+__all__ = ["Foreign", "Part", "Role", "name_of", "parts_of", "size_problem"]
+
+DEEPEST = 100
+"""How deep sequences and blocks may nest; a scope and its body count as two. Python has a limit, too, and this is far
+from it."""
+MOST = 10_000
+"""How many leaves, blocks and sequences a flow may have: more come from a loop that never ends."""
 
 _KINDS: tuple[tuple[type, str], ...] = (
     (Again, "again"),
@@ -35,6 +43,7 @@ _KINDS: tuple[tuple[type, str], ...] = (
     (Repeat, "repeat"),
     (Scope, "scope"),
 )
+_BLOCKS = tuple(kind for kind, _ in _KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,40 +84,68 @@ class Part:
 
 
 def parts_of(flow: object) -> Part:
-    """Return `flow` as a tree of parts."""
+    """Return `flow` as a tree of parts. It must not be too big: see `size_problem`."""
     return _place("", flow, Counter())
 
 
-def _place(role: Role, block: object, numbers: Counter[str]) -> Part:
-    if isinstance(block, tuple):
-        return _with_parts(role, block, "", _sequence(block), numbers)
-    if isinstance(block, Element):
-        return _with_parts(role, block, block.name, _beside(block), numbers)
-    for kind, word in _KINDS:
-        if isinstance(block, kind):
-            numbers[word] += 1
-            return _with_parts(role, block, f"{word}-{numbers[word]}", _blocks_in(block), numbers)
-    inside = _sequence(tuple(block)) if isinstance(block, list) else []
-    return _with_parts(role, Foreign(block), name_of(block), inside, numbers)
+def size_problem(flow: object) -> Problem | None:
+    """Return what is wrong with the size of `flow`: nothing can be said of one that is too big."""
+    count, waiting = 0, [(flow, 1)]
+    while waiting:
+        block, depth = waiting.pop()
+        count += 1
+        if depth > DEEPEST:
+            what, remedy = f"nests more than {DEEPEST} deep", "make a saga of a part of it, and @call it"
+            return Problem("flow", what, remedy)
+        if count > MOST:
+            what, remedy = (
+                f"has more than {MOST} parts",
+                "write repeat(...) or each(...) for what happens often",
+            )
+            return Problem("flow", what, remedy)
+        waiting.extend((inner, depth + 1) for _, inner in _inside(block))
+    return None
 
 
 Inside: TypeAlias = "list[tuple[Role, object]]"
 
 
-def _with_parts(role: Role, block: object, id: str, inside: Inside, numbers: Counter[str]) -> Part:
-    return Part(block, id, tuple(_place(each, inner, numbers) for each, inner in inside), role)
+def _place(role: Role, block: object, numbers: Counter[str]) -> Part:
+    id = _id(block, numbers)
+    inside = tuple(_place(inner_role, inner, numbers) for inner_role, inner in _inside(block))
+    is_known = isinstance(block, (tuple, Element, *_BLOCKS))
+    return Part(block if is_known else Foreign(block), id, inside, role)
+
+
+def _id(block: object, numbers: Counter[str]) -> str:
+    if isinstance(block, tuple):
+        return ""
+    word = next((word for kind, word in _KINDS if isinstance(block, kind)), None)
+    if word is None:
+        return name_of(block)
+    numbers[word] += 1
+    return f"{word}-{numbers[word]}"
+
+
+def _inside(block: object) -> Inside:
+    """Return what stands in something, in reading order."""
+    match block:
+        case tuple():
+            return _sequence(block)
+        case list():
+            return _sequence(tuple(block))
+        case Wait() | Task():
+            return _late(block.otherwise) + _reminder(block.every)
+        case _:
+            return _blocks_in(block)
 
 
 def _sequence(blocks: tuple[object, ...]) -> Inside:
     return [("", block) for block in blocks]
 
 
-def _beside(leaf: Element[Any, Any]) -> Inside:
-    """Return what hangs on a leaf."""
-    if not isinstance(leaf, Wait | Task):
-        return []
-    late: Inside = [] if leaf.otherwise is None else [("late", leaf.otherwise)]
-    return late + _reminder(leaf.every)
+def _late(block: object) -> Inside:
+    return [] if block is None else [("late", block)]
 
 
 def _reminder(every: object) -> Inside:
@@ -122,15 +159,16 @@ def _blocks_in(block: object) -> Inside:
         case Choice():
             return _sequence((*(_block_of_case(case) for case in block.cases), block.otherwise))
         case Race():
-            ways: Inside = [("way", way) for way in block.ways]
-            return ways + ([("late", block.after[1])] if _is_pair(block.after) else [])
+            ways: Inside = [("way", _way(way)) for way in block.ways]
+            return ways + (_late(block.after[1]) if _is_pair(block.after) else [])
         case Repeat():
             return [("body", block.body)]
         case Each():
-            return [("items", block.items), ("body", block.body)]
+            items: Inside = [("items", block.items)] if isinstance(block.items, Element) else []
+            return [*items, ("body", block.body)]
         case Scope():
             catching = block.catch.values() if isinstance(block.catch, Mapping) else ()
-            beside: Inside = [("whenever", way) for way in block.whenever]
+            beside: Inside = [("whenever", _way(way)) for way in block.whenever]
             inside: Inside = [("body", block.body), *(("catch", each) for each in catching)]
             return inside + _reminder(block.every) + beside
         case _:
@@ -141,8 +179,14 @@ def _is_pair(given: object) -> TypeGuard[tuple[Any, Any]]:
     return isinstance(given, tuple) and len(given) == 2
 
 
+def _way(way: object) -> object:
+    """Return the sequence of a leaf that waits and what is behind it."""
+    if isinstance(way, tuple):
+        return tuple(each for number, each in enumerate(way) if number or isinstance(each, Block | tuple))
+    return way if isinstance(way, Block) else ()
+
+
 def _block_of_case(case: object) -> object:
-    """A case that is no pair is a problem (`structure`); here its block is what may have been meant."""
     if isinstance(case, tuple):
         return case[1] if len(case) == 2 else case[1:]
     return case if isinstance(case, Block) else ()

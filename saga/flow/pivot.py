@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 from saga.errors import Problem
 from saga.flow.graph import (
     Again,
+    Call,
     Compensate,
     Each,
     End,
@@ -52,7 +53,11 @@ def pivot_problems(graph: Graph) -> list[Problem]:
     in_parallel, beside = _inside_parallels(graph), _beside(graph)
     problems = [problem for pivot in pivots for problem in _place_problems(graph, pivot, in_parallel)]
     problems += [
-        Problem(pivot.id, "is a pivot in what happens beside something else", "move it into the flow itself")
+        Problem(
+            pivot.id,
+            f"is {_a_pivot(pivot)} in what happens beside something else",
+            "move it into the flow itself",
+        )
         for pivot in pivots
         if pivot.id in beside
     ]
@@ -83,12 +88,12 @@ def _place_problems(graph: Graph, pivot: Step, in_parallel: set[str]) -> Iterato
     if in_parallel & {pivot.id, *(scope.id for scope in around)}:
         yield Problem(
             pivot.id,
-            "is a pivot in a parallel, whose other branches may fail after it",
+            f"is {_a_pivot(pivot)} in a parallel, whose other branches may fail after it",
             "move it before or behind the parallel",
         )
     for scope in around:
         if isinstance(scope, Each):
-            what = f"is a pivot in {scope.id}, whose other items may fail after it"
+            what = f"is {_a_pivot(pivot)} in {scope.id}, whose other items may fail after it"
             yield Problem(pivot.id, what, f"move it before or behind {scope.id}")
         if not isinstance(scope, Scope):
             continue
@@ -104,9 +109,14 @@ def _place_problems(graph: Graph, pivot: Step, in_parallel: set[str]) -> Iterato
         if parts:
             yield Problem(
                 pivot.id,
-                f"is a pivot in {scope.id}, which has {' and '.join(parts)} and so may be undone after it",
+                f"is {_a_pivot(pivot)} in {scope.id}, which has {' and '.join(parts)} and so may be undone after it",
                 "move it out of the scope",
             )
+
+
+def _a_pivot(node: Step, word: str = "a pivot") -> str:
+    """Return what a pivot is called; the author of a call need not know that it is one."""
+    return f"{word} ({node.saga}, which it calls, has one)" if isinstance(node, Call) else word
 
 
 def _problems_behind(graph: Graph, node: Node, pivot: Step, also_around: bool) -> Iterator[Problem]:
@@ -116,12 +126,11 @@ def _problems_behind(graph: Graph, node: Node, pivot: Step, also_around: bool) -
     match node:
         case Step(pivot=True):
             if node.id == pivot.id:
-                what, remedy = "is a pivot and is reached again from itself", "move it out of the loop"
+                what = f"is {_a_pivot(node)} and is reached again from itself"
+                remedy = "move it out of the loop"
             else:
-                what, remedy = (
-                    f"is a second pivot, {place}",
-                    "only one step can be the last that may be refused",
-                )
+                what = f"is {_a_pivot(node, 'a second pivot')}, {place}"
+                remedy = "only one step can be the last that may be refused"
             yield Problem(node.id, what, remedy)
         case Refuse() if (escape := _escape(graph, scopes, node.code)) is not None:
             yield Problem(
@@ -204,7 +213,7 @@ def _successors(graph: Graph, id: str) -> list[str]:
             return []
         around = graph.scope(node.scope)
         return [around.next, around.start] if isinstance(around, Repeat) else [around.next]
-    return list(flows(node).values())
+    return [target for _, target in flows(node)]
 
 
 def _ends_beside(node: Node) -> bool:
@@ -242,4 +251,4 @@ def _inside_parallels(graph: Graph) -> set[str]:
 
 def _along(graph: Graph, entries: Iterable[str], stops: set[str]) -> set[str]:
     """Return the nodes reached from `entries` by flows of the same scope; no way goes on from `stops`."""
-    return reach(entries, lambda id: () if id in stops else flows(graph.nodes[id]).values())
+    return reach(entries, lambda id: [] if id in stops else [to for _, to in flows(graph.nodes[id])])

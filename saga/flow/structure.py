@@ -5,28 +5,56 @@ Rules
 2. A choice asks conditions of its own saga, each once, and so does a repeat; a parallel has two branches or more,
    a race two ways on or more, each of which begins with a wait, task or sleep that has no time limit of its own.
 3. `again` stands in a catch block of the scope it goes back to, not in an inner scope, parallel or reminder there.
-4. `compensate` names a leaf or block that stands before it, in the same scope or in a part of it.
-5. Nothing stands behind a block that the flow never leaves: a `refuse`, `end` or `again`, a choice or scope
-   of which every way ends so, a parallel of which one branch does (the others would wait for it).
+4. No `end` stands in what happens beside something: it would end more than that.
+5. Nothing stands behind a block that the flow never leaves: see `endings`.
 
-What leaves in an `each` take as arguments is looked at in `item_rules`.
+What leaves in an `each` take as arguments is looked at in `item_rules`, what `compensate` names in `targets`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any
 
 from saga.errors import Problem
 from saga.flow import blocks
-from saga.flow.blocks import Again, Choice, Compensate, Each, End, Parallel, Race, Refuse, Repeat, Scope
+from saga.flow.blocks import Again, Choice, Each, End, Parallel, Race, Repeat, Scope
 from saga.flow.elements import Compensation, Condition, Element, Items, Method, Sleep, Step, Task, Wait
+from saga.flow.endings import goes_on, stop_in
 from saga.flow.parts import Foreign, Part, name_of
 
 __all__ = ["structure_problems"]
 
 OUTSIDE = "outside of every catch block"
+_RACE_ENDS = "a race has after=(duration, block)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where something stands.
+
+    `loop`: the scope that an `again` here goes back to, or None, and then `why_not`; `beside`: what it happens beside,
+    in the same scope.
+    """
+
+    loop: str | None = None
+    why_not: str = OUTSIDE
+    beside: str = ""
+
+    def of(self, part: Part, inner: Part) -> _Place:
+        """Return the place of `inner`, which stands in `part`, which stands here."""
+        if inner.role in ("every", "whenever"):
+            return _Place(None, f"in what happens beside {part.id}", part.id)
+        if inner.role == "catch":
+            return replace(self, loop=part.id)
+        if inner.role == "body":
+            return _Place(None, OUTSIDE if self.loop is None else f"in {part.id}, an inner scope")
+        if isinstance(part.block, Parallel):
+            why_not = f"in {part.id}, whose other branches are still under way"
+            return replace(self, loop=None, why_not=why_not)
+        return self
 
 
 def structure_problems(saga: type, root: Part, leaves: Mapping[str, Element[Any, Any]]) -> list[Problem]:
@@ -34,8 +62,7 @@ def structure_problems(saga: type, root: Part, leaves: Mapping[str, Element[Any,
     walk = _Walk(saga)
     if not any(part.id for part in root.walk()):
         walk.problem("flow", "is empty", "write the leaves of the saga in it, in their order")
-    walk.visit(root, None, OUTSIDE)
-    walk.targets(root)
+    walk.visit(root, _Place())
     for name, leaf in leaves.items():
         if leaf not in walk.seen and name not in walk.lost:
             walk.problem(name, "does not stand in the flow", "put it in, or take the method out")
@@ -52,52 +79,42 @@ class _Walk:
     def problem(self, element: str, what: str, remedy: str) -> None:
         self.problems.append(Problem(element, what, remedy))
 
-    def visit(self, part: Part, loop: str | None, why_not: str) -> None:
-        """Look at `part` and what is in it. `loop`: the scope that an `again` here goes back to, or None."""
+    def visit(self, part: Part, place: _Place) -> None:
+        """Look at `part` and what is in it."""
+        self.block(part, place)
+        for inner in part.parts:
+            self.visit(inner, place.of(part, inner))
+
+    def block(self, part: Part, place: _Place) -> None:
         match part.block:
             case tuple():
                 self.sequence(part)
-            case Wait() | Task():
-                self.leaf(part.block)
-                for inner in part.parts:
-                    beside = inner.role == "every"
-                    why = f"in what happens beside {part.id}"
-                    self.visit(inner, None if beside else loop, why if beside else why_not)
-                return
-            case Items() if part.role != "items":
-                self.problem(
-                    part.id, "lists items, and is no part of a sequence", f"write each({part.id}, block)"
-                )
-                self.leaf(part.block)
             case Element():
                 self.leaf(part.block)
+                if isinstance(part.block, Items) and part.role != "items":
+                    what = "lists items, and is no part of a sequence"
+                    self.problem(part.id, what, f"write each({part.id}, block)")
             case Choice():
                 self.choice(part, part.block)
             case Parallel():
                 self.parallel(part)
-                loop, why_not = None, f"in {part.id}, whose other branches are still under way"
-            case Scope():
-                self.scope(part, part.block)
-                for inner in part.parts:
-                    if inner.role == "catch":
-                        self.visit(inner, part.id, "")
-                    else:
-                        self.visit(inner, None, OUTSIDE if loop is None else f"in {part.id}, an inner scope")
-                return
             case Race():
                 self.race(part, part.block)
+            case Scope():
+                self.scope(part, part.block)
             case Repeat() | Each():
                 self.activity(part, part.block)
-                loop, why_not = None, OUTSIDE if loop is None else f"in {part.id}, an inner scope"
-            case Again() if loop is None:
+            case Again() if place.loop is None:
                 remedy = "write it in a catch block of the scope it is to go back to"
-                self.problem(part.id, f"stands {why_not}", remedy)
+                self.problem(part.id, f"stands {place.why_not}", remedy)
+            case End() if place.beside:
+                what = f"stands in what happens beside {place.beside}, and would end more than that"
+                remedy = f"take it out; to give up {place.beside}, write refuse(...), or a race in its place"
+                self.problem(part.id, what, remedy)
             case Foreign():
                 self.problem(part.id, *_foreign(part.block.thing))
             case _:
                 pass
-        for inner in part.parts:
-            self.visit(inner, loop, why_not)
 
     # --- leaves -----------------------------------------------------------------------------------
 
@@ -131,8 +148,8 @@ class _Walk:
                 what = f"is never reached, since the flow never goes on behind {stop}"
                 self.problem(names[0], what, f"move it before {stop}, or take it out")
                 return
-            if not stop and ON not in _ways(inner):
-                stop = _stop(inner)
+            if not stop and not goes_on(inner):
+                stop = stop_in(inner)
 
     def choice(self, part: Part, choice: Choice) -> None:
         remedy = "write each case as a pair: (condition, block)"
@@ -168,10 +185,12 @@ class _Walk:
             what = f"has {count or 'no'} way{'' if count == 1 else 's'} on"
             self.problem(part.id, what, "write two or more, or after=(duration, block)")
         for number, way in enumerate(race.ways, 1):
-            self.runner(part.id, f"way {number}", way, (Wait, Task, Sleep), remedy)
+            self.runner(part.id, f"way {number}", way, (Wait, Task, Sleep), remedy, _RACE_ENDS)
 
-    def runner(self, id: str, name: str, way: object, kinds: tuple[type, ...], remedy: str) -> None:
-        """Look at a pair of a leaf that waits and a block."""
+    def runner(
+        self, id: str, name: str, way: object, kinds: tuple[type, ...], remedy: str, ends: str
+    ) -> None:
+        """Look at a pair of a leaf that waits and a block; `ends`: how the waiting is ended instead."""
         if not (isinstance(way, tuple) and len(way) == 2):
             self.problem(id, f"{name} is no pair", f"{remedy}; a sequence in it is a tuple of its own")
             return
@@ -183,7 +202,7 @@ class _Walk:
             for option in ("within", "otherwise", "every"):
                 if getattr(leaf, option) is not None:
                     what = f"has {option}=..., but how long it waits is up to {id}"
-                    self.problem(leaf.name, what, "take it out; a race has after=(duration, block)")
+                    self.problem(leaf.name, what, f"take it out; {ends}")
 
     def activity(self, part: Part, block: Repeat | Each) -> None:
         if isinstance(block, Repeat):
@@ -203,24 +222,10 @@ class _Walk:
         self.problem(id, f"{what} is {name_of(asks)}, which is not a condition", remedy)
         return False
 
-    def targets(self, root: Part) -> None:
-        """Look at what `compensate` names: it stands before it, in the same scope or in a part of it."""
-        for part, before in _scopes(root):
-            block = part.block
-            if not isinstance(block, Compensate) or block.target is None:
-                continue
-            target: object = block.target
-            if not any(inner.block is target for each in before for inner in each.walk()):
-                what = f"names {name_of(target)}, which does not stand before it in the same scope"
-                remedy = (
-                    "name a leaf or block that was done before, or move it; compensate() undoes everything"
-                )
-                self.problem(part.id, what, remedy)
-
     def scope(self, part: Part, scope: Scope) -> None:
         for number, way in enumerate(scope.whenever, 1):
             remedy = "write whenever=(wait, block)"
-            self.runner(part.id, f"whenever {number}", way, (Wait,), remedy)
+            self.runner(part.id, f"whenever {number}", way, (Wait,), remedy, "it waits as long as the scope")
         undo: object = scope.compensation
         if undo is None:
             return
@@ -264,73 +269,3 @@ def _foreign(thing: object) -> tuple[str, str]:
             return "is a plain function", "decorate it: @step(), @wait(...), @sleep or @answer"
         case _:
             return "is neither a leaf nor a block", "a flow is made of the leaves of its saga and of blocks"
-
-
-def _scopes(root: Part) -> Iterator[tuple[Part, list[Part]]]:
-    """Yield every part, with those that stand before it (or around it) in its innermost scope."""
-    waiting: list[tuple[Part, list[Part]]] = [(root, [])]
-    while waiting:
-        part, before = waiting.pop()
-        yield part, before
-        fresh = isinstance(part.block, Scope | Repeat | Each)
-        seen: list[Part] = [] if fresh else list(before)
-        for inner in part.parts:
-            is_outside = inner.role in ("catch", "every", "whenever")
-            waiting.append((inner, [*before] if is_outside else [*seen]))
-            if isinstance(part.block, tuple):
-                seen.append(inner)
-
-
-# --- where the flow goes on -----------------------------------------------------------------------
-
-ON, ENDS = "on", "ends the scope"
-
-
-def _is_body(part: Part) -> bool:
-    return part.role == "body"
-
-
-def _stop(part: Part) -> str:
-    """Return the name of the leaf or block in `part` behind which the flow does not go on."""
-    if isinstance(part.block, tuple):
-        return _stop(next(inner for inner in part.parts if ON not in _ways(inner)))
-    return part.id
-
-
-def _ways(part: Part) -> set[str]:
-    """Return how the flow may leave `part`: going ON behind it, or because it ENDS the scope it stands in."""
-    inner = [_ways(each) for each in part.parts]
-    anywhere: set[str] = set().union(*inner)
-    match part.block:
-        case tuple():
-            ends: set[str] = set()
-            for ways in inner:
-                ends |= ways - {ON}
-                if ON not in ways:
-                    return ends
-            return ends | {ON}
-        case Parallel():
-            return anywhere if all(ON in ways for ways in inner) else anywhere - {ON}
-        case Choice():
-            return anywhere
-        case Scope() | Repeat():
-            completes = (
-                {ON}
-                if any(ways for each, ways in zip(part.parts, inner, strict=True) if _is_body(each))
-                else set()
-            )
-            catching = [ways for each, ways in zip(part.parts, inner, strict=True) if each.role == "catch"]
-            return completes.union(*catching)
-        case Each():
-            return {ON}
-        case Race():
-            return anywhere
-        case Wait() | Task():
-            late = [ways for each, ways in zip(part.parts, inner, strict=True) if each.role == "late"]
-            return {ON}.union(*late)
-        case End():
-            return {ENDS}
-        case Again() | Refuse():
-            return set()
-        case _:
-            return anywhere | {ON}

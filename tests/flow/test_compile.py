@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+import types
+import typing
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from saga import Retry, again, choice, end, parallel, refuse, scope
-from saga.flow import Graph
+import msgspec
+
+from saga import (
+    Retry,
+    Saga,
+    again,
+    call,
+    choice,
+    compensate,
+    each,
+    end,
+    parallel,
+    race,
+    refuse,
+    repeat,
+    scope,
+)
+from saga.flow import Graph, definition_of
 from saga.flow import graph as g
 
+from .conftest import Placed
+
+Sagas: TypeAlias = Callable[..., type[Saga[Any]]]
 Arrows: TypeAlias = Callable[..., list[str]]
 Graphs: TypeAlias = Callable[..., Graph]
 DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person says."""
+
+    text: str
 
 
 def scopes(graph: Graph) -> dict[str, str]:
@@ -224,6 +253,214 @@ def test_an_empty_scope_goes_straight_to_its_end(arrows_of: Arrows) -> None:
     assert "scope-1-start -> scope-1-end" in arrows_of(lambda a: (scope(), a))
 
 
+# --- what happens beside --------------------------------------------------------------------------
+
+
+def test_a_reminder_of_a_wait_leads_to_an_end_of_its_own(arrows_of: Arrows, graph_of: Graphs) -> None:
+    def flow(until_a: Any, b: Any, c: Any, d: Any) -> object:
+        until_a.every = (DAY, (b, c), 3)
+        return until_a, d
+
+    assert arrows_of(flow) == [
+        "start -> until_a",
+        "until_a -> d",
+        "until_a -every-> b",
+        "b -> c",
+        "c -> until_a-every-end",
+        "d -> end",
+    ]
+    node = graph_of(flow).nodes["until_a"]
+    every = g.Every(interval_ms=86_400_000, start="b", at_most=3)
+    assert node == g.Wait(id="until_a", next="d", event="Arrived/1", every=every)
+
+
+def test_what_happens_beside_a_scope_stands_outside_of_it(arrows_of: Arrows, graph_of: Graphs) -> None:
+    def flow(a: Any, until_b: Any, c: Any, until_d: Any, e: Any) -> object:
+        return scope(a, every=(DAY, e), whenever=((until_b, c), (until_d, ())))
+
+    assert arrows_of(flow) == [
+        "start -> scope-1",
+        "scope-1 -in-> scope-1-start",
+        "scope-1 -> end",
+        "scope-1 -whenever 1-> until_b",
+        "scope-1 -whenever 2-> until_d",
+        "scope-1 -every-> e",
+        "scope-1-start -> a",
+        "a -> scope-1-end",
+        "until_b -> c",
+        "c -> scope-1-whenever-end",
+        "until_d -> scope-1-whenever-end",
+        "e -> scope-1-every-end",
+    ]
+    graph = graph_of(flow)
+    assert scopes(graph) == dict.fromkeys(["scope-1-start", "a", "scope-1-end"], "scope-1")
+    assert graph.nodes["scope-1"] == g.Scope(
+        id="scope-1",
+        next="end",
+        start="scope-1-start",
+        every=g.Every(interval_ms=86_400_000, start="e"),
+        whenever=("until_b", "until_d"),
+    )
+
+
+def test_a_scope_may_have_one_whenever_without_a_tuple_around_it(graph_of: Graphs) -> None:
+    def flow(a: Any, until_b: Any, c: Any) -> object:
+        return scope(a, whenever=(until_b, c))
+
+    node = graph_of(flow).nodes["scope-1"]
+    assert isinstance(node, g.Scope)
+    assert node.whenever == ("until_b",)
+
+
+def test_a_scope_may_catch_codes_that_are_called_like_what_happens_beside_it(graph_of: Graphs) -> None:
+    def flow(a: Any, until_b: Any, c: Any, d: Any, e: Any) -> object:
+        return scope(a, every=(DAY, c), whenever=(until_b, ()), catch={"every": d, "whenever 1": e})
+
+    nodes = graph_of(flow).nodes
+    assert {"c", "d", "e", "until_b"} <= set(nodes)
+
+
+# --- tasks, calls, publications -------------------------------------------------------------------
+
+
+def test_a_task_knows_what_is_shown_and_what_is_decided(graph_of: Graphs) -> None:
+    node = graph_of(lambda ask_a: ask_a, ask_a={"answer": Decision, "within": DAY, "otherwise": ()}).nodes[
+        "ask_a"
+    ]
+    assert node == g.Task(
+        id="ask_a", next="end", answer="Decision/1", subject="str", within_ms=86_400_000, late="end"
+    )
+
+
+def test_a_task_that_is_only_to_be_done_has_no_answer(graph_of: Graphs) -> None:
+    node = graph_of(lambda ask_a: ask_a).nodes["ask_a"]
+    assert node == g.Task(id="ask_a", next="end", answer=None, subject="str")
+
+
+def test_a_call_names_the_saga_with_its_version_and_is_undone_by_undoing_it(graph_of: Graphs) -> None:
+    node = graph_of(lambda run_a: run_a, run_a={"timeout": DAY}).nodes["run_a"]
+    assert node == g.Call(
+        id="run_a",
+        next="end",
+        command="Placed/1",
+        timeout_ms=86_400_000,
+        compensation="run_a",
+        saga="Called",
+        version=1,
+    )
+
+
+def test_a_publication_names_its_event(graph_of: Graphs) -> None:
+    nodes = graph_of(lambda say_a, b: (say_a, b)).nodes
+    assert nodes["say_a"] == g.Publish(id="say_a", next="b", event="Arrived/1")
+
+
+# --- race -----------------------------------------------------------------------------------------
+
+
+def test_a_race_leads_to_its_leaves_and_each_of_them_to_its_block(
+    arrows_of: Arrows, graph_of: Graphs
+) -> None:
+    def flow(until_a: Any, b: Any, ask_c: Any, nap_d: Any, e: Any, f: Any) -> object:
+        return race((until_a, b), (ask_c, ()), (nap_d, e), after=(DAY, refuse("no", code="late"))), f
+
+    assert arrows_of(flow) == [
+        "start -> race-1",
+        "race-1 -1-> until_a",
+        "race-1 -2-> ask_c",
+        "race-1 -3-> nap_d",
+        "race-1 -late-> refuse-1",
+        "until_a -> b",
+        "b -> f",
+        "ask_c -> f",
+        "nap_d -> e",
+        "e -> f",
+        "f -> end",
+    ]
+    assert graph_of(flow).nodes["race-1"] == g.Race(
+        id="race-1", ways=("until_a", "ask_c", "nap_d"), after_ms=86_400_000, late="refuse-1"
+    )
+
+
+def test_a_race_after_which_nothing_happens_goes_on(graph_of: Graphs) -> None:
+    node = graph_of(lambda until_a, b: (race((until_a, ()), after=(DAY, ())), b)).nodes["race-1"]
+    assert node == g.Race(id="race-1", ways=("until_a",), after_ms=86_400_000, late="b")
+
+
+# --- loops ----------------------------------------------------------------------------------------
+
+
+def test_a_repeat_is_a_scope_that_asks_its_condition(arrows_of: Arrows, graph_of: Graphs) -> None:
+    def flow(a: Any, b: Any, is_x: Any, c: Any) -> object:
+        return repeat(a, b, until=is_x, at_most=3), c
+
+    assert arrows_of(flow) == [
+        "start -> repeat-1",
+        "repeat-1 -in-> repeat-1-start",
+        "repeat-1 -> c",
+        "repeat-1-start -> a",
+        "a -> b",
+        "b -> repeat-1-end",
+        "c -> end",
+    ]
+    graph = graph_of(flow)
+    assert scopes(graph) == dict.fromkeys(["repeat-1-start", "a", "b", "repeat-1-end"], "repeat-1")
+    assert graph.nodes["repeat-1"] == g.Repeat(
+        id="repeat-1", next="c", start="repeat-1-start", until="is_x", at_most=3
+    )
+
+
+def test_an_each_is_a_scope_that_knows_its_items(arrows_of: Arrows, graph_of: Graphs) -> None:
+    def flow(all_a: Any, b_each: Any, c: Any) -> object:
+        return each(all_a, b_each, concurrency=5), c
+
+    assert arrows_of(flow) == [
+        "start -> each-1",
+        "each-1 -in-> each-1-start",
+        "each-1 -> c",
+        "each-1-start -> b_each",
+        "b_each -> each-1-end",
+        "c -> end",
+    ]
+    graph = graph_of(flow)
+    assert graph.nodes["each-1"] == g.Each(
+        id="each-1", next="c", start="each-1-start", items="all_a", concurrency=5
+    )
+    assert "all_a" not in graph.nodes
+    assert graph.types["list[str]"]
+
+
+# --- compensate -----------------------------------------------------------------------------------
+
+
+def test_compensate_names_its_target_and_goes_on(arrows_of: Arrows, graph_of: Graphs) -> None:
+    def flow(a: Any, b: Any, c: Any) -> object:
+        part = scope(a)
+        return part, b, compensate(part), compensate(b), compensate(), c
+
+    options = {name: {"undone": True} for name in "ab"}
+    assert arrows_of(flow, **options)[-4:] == [
+        "compensate-1 -> compensate-2",
+        "compensate-2 -> compensate-3",
+        "compensate-3 -> c",
+        "c -> end",
+    ]
+    nodes = graph_of(flow, **options).nodes
+    assert nodes["compensate-1"] == g.Compensate(id="compensate-1", next="compensate-2", target="scope-1")
+    assert nodes["compensate-2"] == g.Compensate(id="compensate-2", next="compensate-3", target="b")
+    assert nodes["compensate-3"] == g.Compensate(id="compensate-3", next="c")
+
+
+def test_compensate_tells_two_scopes_apart_that_look_alike(graph_of: Graphs) -> None:
+    def flow(a: Any, b: Any) -> object:
+        first, second = scope(a), scope(b)
+        return first, second, compensate(second)
+
+    node = graph_of(flow, a={"undone": True}, b={"undone": True}).nodes["compensate-1"]
+    assert isinstance(node, g.Compensate)
+    assert node.target == "scope-2"
+
+
 # --- ends -----------------------------------------------------------------------------------------
 
 
@@ -300,9 +537,65 @@ def test_the_same_block_in_two_places_is_two_nodes(graph_of: Graphs) -> None:
 # --- the graph as a whole -------------------------------------------------------------------------
 
 
+def everything(
+    a: Any,
+    until_b: Any,
+    b_reminder: Any,
+    ask_c: Any,
+    nap_d: Any,
+    say_e: Any,
+    run_f: Any,
+    all_g: Any,
+    h_each: Any,
+    is_x: Any,
+    i: Any,
+    until_j: Any,
+    until_k: Any,
+    ask_l: Any,
+    m: Any,
+    undo_all: Any,
+    tell: Any,
+) -> object:
+    """A flow with every element of the language."""
+    until_b.within, until_b.otherwise, until_b.every = DAY, (), (DAY, b_reminder, 2)
+    ask_c.within, ask_c.otherwise, ask_c.every = DAY, (), (DAY, refuse("no", code="c"))
+    part = scope(
+        a,
+        until_b,
+        ask_c,
+        timeout=DAY,
+        catch={"no": again(at_most=2)},
+        compensation=undo_all,
+        every=(DAY, refuse("no", code="a"), 3),
+        whenever=(until_j, i),
+    )
+    return (
+        part,
+        parallel(nap_d, (say_e, run_f)),
+        each(all_g, h_each, concurrency=2),
+        choice((is_x, compensate(part)), otherwise=end()),
+        race((until_k, ()), (ask_l, compensate()), after=(DAY, refuse("no", code="l"))),
+        repeat(m, until=is_x, at_most=4),
+        tell,
+    )
+
+
+RETRY = Retry(attempts=3, first=timedelta(seconds=2), factor=3, max=timedelta(minutes=1), jitter=0)
+OPTIONS: dict[str, Any] = {
+    "a": {"undone": True, "timeout": DAY, "retry": RETRY},
+    "ask_c": {"answer": Decision},
+    "ask_l": {"answer": bool},
+    "class_line": {"version": 3, "deadline": DAY, "name": "Everything"},
+}
+
+
+def test_every_kind_of_node_is_made(graph_of: Graphs) -> None:
+    nodes = graph_of(everything, **OPTIONS).nodes.values()
+    assert {type(node) for node in nodes} == set(typing.get_args(g.Node))
+
+
 def test_a_graph_survives_being_stored(graph_of: Graphs) -> None:
-    retry = Retry(factor=3, jitter=1)
-    graph = graph_of(lambda a, is_x, b: scope(a, choice((is_x, b)), catch={"x": ()}), a={"retry": retry})
+    graph = graph_of(everything, **OPTIONS)
     read = Graph.from_json(graph.to_json())
     assert read == graph
     assert read.digest() == graph.digest()
@@ -312,3 +605,66 @@ def test_a_graph_survives_being_stored(graph_of: Graphs) -> None:
 def test_the_digest_changes_with_the_flow_and_not_with_the_order_of_methods(graph_of: Graphs) -> None:
     assert graph_of(lambda a, b: (a, b)).digest() == graph_of(lambda b, a: (a, b)).digest()
     assert graph_of(lambda a, b: (a, b)).digest() != graph_of(lambda a, b: (b, a)).digest()
+
+
+def changed(value: Any) -> Any:
+    """Return another value of the same type."""
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case str():
+            return value + "x"
+        case None:
+            return "x"
+        case tuple():
+            return value[1:] or ("x",)
+        case dict():
+            return {**value, "x": "x"}
+        case _:
+            first = value.__struct_fields__[0]
+            return msgspec.structs.replace(value, **{first: changed(getattr(value, first))})
+
+
+def test_the_digest_changes_with_everything_but_docstrings(graph_of: Graphs) -> None:
+    """Every field of the graph, and every field of every node."""
+    graph = graph_of(everything, **OPTIONS)
+    digests = {graph.digest()}
+    expected = 1
+    for field in graph.__struct_fields__:
+        if field != "nodes":
+            other = msgspec.structs.replace(graph, **{field: changed(getattr(graph, field))})
+            digests.add(other.digest())
+            expected += field != "doc"
+    for id, node in graph.nodes.items():
+        for field in node.__struct_fields__:
+            other_node = msgspec.structs.replace(node, **{field: changed(getattr(node, field))})
+            digests.add(msgspec.structs.replace(graph, nodes={**graph.nodes, id: other_node}).digest())
+            expected += field != "doc"
+    assert len(digests) == expected
+
+
+def test_types_have_the_fingerprints_of_all_that_is_stored(graph_of: Graphs) -> None:
+    """What is shown and decided, what items are listed, what a called saga is given and answers."""
+    graph = graph_of(everything, **OPTIONS)
+    named = {"Arrived/1", "Decision/1", "Do/1", "Placed/1", "Undo/1", "bool", "list[str]", "str"}
+    assert set(graph.types) == named
+    assert all(graph.types.values())
+
+
+def test_a_called_saga_is_pinned_by_name_and_version_only(saga_of: Sagas) -> None:
+    """It has instances of its own, which are pinned to its own graph: so it may change as any saga may."""
+
+    def caller(of: type[Saga[Any]]) -> Graph:
+        @call(of)
+        def run(self: Any) -> Placed: ...
+
+        flow = types.new_class("Caller", (Saga[Placed],), {}, lambda body: body.update(run=run, flow=run))
+        return definition_of(flow).graph
+
+    one = saga_of(lambda a, b: (a, b), class_line={"name": "Part"})
+    other = saga_of(lambda a, b: (b, a), class_line={"name": "Part"})
+    newer = saga_of(lambda a, b: (a, b), class_line={"name": "Part", "version": 2})
+    assert caller(one).digest() == caller(other).digest()
+    assert caller(one).digest() != caller(newer).digest()

@@ -5,7 +5,6 @@ The cases are wrong on purpose, and most of them for the type checkers too, whic
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,6 +31,8 @@ from saga import (
     step,
     wait,
 )
+
+from .refusals import Refusal, Refusals
 
 if TYPE_CHECKING:
     from somewhere import OnlyForTypeCheckers
@@ -100,18 +101,7 @@ class Other(Saga[Placed]):
     flow = choice((is_odd, pay))
 
 
-Make = Callable[[], object]
-CASES: list[Any] = []
-
-
-def wrong(element: str, what: str, remedy: str) -> Callable[[Make], Make]:
-    """Expect one problem of the function's definition: `what` and `remedy` are parts of the texts."""
-
-    def add(make: Make) -> Make:
-        CASES.append(pytest.param(make, element, what, remedy, id=make.__name__))
-        return make
-
-    return add
+wrong = Refusals()
 
 
 # --- the class line -------------------------------------------------------------------------------
@@ -1211,15 +1201,9 @@ _Refund = Refund
 # --- the tests ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("make", "element", "what", "remedy"), CASES)
-def test_definition_error(make: Make, element: str, what: str, remedy: str) -> None:
-    with pytest.raises(DefinitionError) as caught:
-        make()
-    (problem,) = caught.value.problems
-    assert problem.element == element
-    assert what in problem.what
-    assert remedy in problem.remedy
-    assert str(problem) in str(caught.value)
+@pytest.mark.parametrize("case", wrong.cases)
+def test_definition_error(case: Refusal) -> None:
+    case.check()
 
 
 def test_all_problems_are_reported_at_once() -> None:

@@ -137,7 +137,7 @@ def defined(flow: Flow) -> type[Saga[Any]] | DefinitionError:
 
 
 def targets(node: g.Node) -> list[str]:
-    return list(g.flows(node).values())
+    return [target for _, target in g.flows(node)]
 
 
 @given(flows())

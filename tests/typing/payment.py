@@ -6,7 +6,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from saga import Command, Context, Event, Gateway, Key, Rejected, Saga, again, answer, refuse, scope, step, wait
+from saga import (
+    Command,
+    Context,
+    Event,
+    Gateway,
+    Key,
+    Rejected,
+    Saga,
+    again,
+    answer,
+    refuse,
+    scope,
+    step,
+    wait,
+)
 from shop import PaymentTaken, TakePayment
 
 
@@ -29,6 +43,11 @@ class VoidCharge(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class AskForCard(Command[None]):
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemindCustomer(Command[None]):
     order_id: str
 
 
@@ -65,7 +84,16 @@ class CollectPayment(Saga[TakePayment], context=Payment):
     def ask_for_card(self) -> AskForCard:
         return AskForCard(self.input.order_id)
 
-    @wait(CardUpdated, within=timedelta(days=14), otherwise=refuse("no valid card", code="no-card"))
+    @step()
+    def remind_customer(self) -> RemindCustomer:
+        return RemindCustomer(self.input.order_id)
+
+    @wait(
+        CardUpdated,
+        within=timedelta(days=14),
+        every=(timedelta(days=3), remind_customer),
+        otherwise=refuse("no valid card", code="no-card"),
+    )
     def card_updated(self) -> str:
         return self.input.order_id
 
