@@ -35,8 +35,8 @@ STAMP = "installed.json"  # in the environment: what it holds; written when all 
 
 EXTRAS: dict[str, set[str]] = {
     "demo": {"demo"},
-    "test": {"demo", "test"},  # the examples run as tests
-    "lint": {"demo", "lint"},  # mypy reads the examples
+    "test": {"demo", "web-shop", "test"},  # the examples run as tests
+    "lint": {"demo", "web-shop", "lint"},  # mypy reads the examples
     "bench": set(),
 }
 MODULES = {"demo": "examples.order_fulfilment", "test": "pytest", "bench": "benchmarks"}
@@ -44,6 +44,7 @@ MODULES = {"demo": "examples.order_fulfilment", "test": "pytest", "bench": "benc
 EXAMPLES: dict[str, tuple[str, set[str]]] = {  # name: what it shows, the extras it needs
     "order_fulfilment": ("2,000 real orders, a process that is killed; the same as `demo`", {"demo"}),
     "trip_booking": ("car, hotel, flight; when one fails, what was booked is cancelled", set()),
+    "web_shop": ("orders over HTTP, with FastAPI: at once, later, after a kill", {"web-shop"}),
 }
 
 
