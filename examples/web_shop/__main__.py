@@ -9,7 +9,7 @@ from pathlib import Path
 
 from examples.terminal import heading
 from examples.web_shop.outside.bank_company import BankCompany
-from examples.web_shop.serve import serve
+from examples.web_shop.serve import port, serve
 from examples.web_shop.tour.play import TourFailed, play
 from examples.web_shop.tour.server import ServerFailed
 
@@ -32,8 +32,8 @@ def main(words: list[str] | None = None) -> int:
     return 0
 
 
-def _serve(store: Path, port: int) -> int:
-    url = f"http://127.0.0.1:{port}"
+def _serve(store: Path, at: int) -> int:
+    url = f"http://127.0.0.1:{at}"
     print(f"""The shop, until Ctrl-C; its documentation is at {url}/docs. Try:
 
 curl -X PUT {url}/customers/ada/card \\
@@ -46,7 +46,10 @@ curl -i {url}/orders -H 'Idempotency-Key: 1' \\
 That card has expired. Give another one, and look at the order again.
 """)
     with BankCompany() as bank:
-        serve(store, bank.url, port)
+        try:
+            serve(store, bank.url, at)
+        except KeyboardInterrupt:  # uvicorn has ended in order, and passes the signal on
+            return 130
     return 0
 
 
@@ -55,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="web_shop", description="Orders over HTTP: at once, later, cancelled, and after a kill."
     )
     parser.add_argument("--serve", action="store_true", help="serve until Ctrl-C, instead of the tour")
-    parser.add_argument("--port", type=int, default=8000, help="with --serve: where (default: 8000)")
+    parser.add_argument("--port", type=port, default=8000, help="with --serve: where (default: 8000)")
     parser.add_argument(
         "--store", type=Path, help="with --serve: the directory of its data (default: one that goes)"
     )

@@ -517,3 +517,10 @@ def test_the_tour_ends_well_and_fits_the_terminal() -> None:
 def test_the_tour_takes_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--store", str(tmp_path)]) == 2
     assert "--store goes with --serve" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["-1", "65536", "http"])
+def test_a_port_that_is_none_is_refused(capsys: pytest.CaptureFixture[str], word: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["--serve", f"--port={word}"])
+    assert f"'{word}' is no port" in capsys.readouterr().err
