@@ -1,0 +1,34 @@
+"""Where the shop is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from examples.choreography.by_saga.checkout.context import Checkout
+from examples.choreography.by_saga.checkout.messages import PlaceOrder
+from examples.choreography.by_saga.fulfil_order import FulfilOrder
+from examples.choreography.by_saga.inventory.context import Inventory
+from examples.choreography.by_saga.notification.context import Notification
+from examples.choreography.by_saga.payment.context import Payment
+from examples.choreography.by_saga.shipment.context import Shipment
+from examples.choreography.order import Order
+from saga import Context, Runtime
+
+__all__ = ["CONTEXTS", "make_shop", "place"]
+
+
+CONTEXTS: tuple[type[Context], ...] = (Checkout, Payment, Inventory, Shipment, Notification)
+
+
+def make_shop(store: Path, contexts: Sequence[type[Context]] = CONTEXTS) -> Runtime:
+    """Return the shop whose data is in the directory `store`; it opens with `with`.
+
+    `contexts`: those that are there; one that is missing is away, and what is meant for it waits.
+    """
+    return Runtime(store, contexts=contexts, sagas=[FulfilOrder])
+
+
+def place(shop: Runtime, order: Order) -> None:
+    """Place an order; return when that is on disk."""
+    shop.send(PlaceOrder(order), id=order.order_id)
