@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from examples.choreography.by_events.checkout.context import Checkout
@@ -12,20 +11,14 @@ from examples.choreography.by_events.notification.context import Notification
 from examples.choreography.by_events.payment.context import Payment
 from examples.choreography.by_events.shipment.context import Shipment
 from examples.choreography.order import Order
-from saga import Context, Runtime
+from saga import Runtime
 
-__all__ = ["CONTEXTS", "make_shop", "place"]
-
-
-CONTEXTS: tuple[type[Context], ...] = (Checkout, Payment, Inventory, Shipment, Notification)
+__all__ = ["make_shop", "place"]
 
 
-def make_shop(store: Path, contexts: Sequence[type[Context]] = CONTEXTS) -> Runtime:
-    """Return the shop whose data is in the directory `store`; it opens with `with`.
-
-    `contexts`: those that are there; one that is missing is away, and what is meant for it waits.
-    """
-    return Runtime(store, contexts=contexts)
+def make_shop(store: Path) -> Runtime:
+    """Return the shop whose data is in the directory `store`; it opens with `with`."""
+    return Runtime(store, contexts=[Checkout, Payment, Inventory, Shipment, Notification])
 
 
 def place(shop: Runtime, order: Order) -> None:

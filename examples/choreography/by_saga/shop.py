@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from examples.choreography.by_saga.checkout.context import Checkout
@@ -13,19 +12,14 @@ from examples.choreography.by_saga.notification.context import Notification
 from examples.choreography.by_saga.payment.context import Payment
 from examples.choreography.by_saga.shipment.context import Shipment
 from examples.choreography.order import Order
-from saga import Context, Runtime
+from saga import Runtime
 
-__all__ = ["CONTEXTS", "make_shop", "place"]
-
-
-CONTEXTS: tuple[type[Context], ...] = (Checkout, Payment, Inventory, Shipment, Notification)
+__all__ = ["make_shop", "place"]
 
 
-def make_shop(store: Path, contexts: Sequence[type[Context]] = CONTEXTS) -> Runtime:
-    """Return the shop whose data is in the directory `store`; it opens with `with`.
-
-    `contexts`: those that are there; one that is missing is away, and what is meant for it waits.
-    """
+def make_shop(store: Path) -> Runtime:
+    """Return the shop whose data is in the directory `store`; it opens with `with`."""
+    contexts = [Checkout, Payment, Inventory, Shipment, Notification]
     return Runtime(store, contexts=contexts, sagas=[FulfilOrder])
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from examples.choreography.comparison.difference import Change, differences
-from examples.choreography.comparison.in_flight import Fate
+from examples.choreography.comparison.in_flight import KILLED, Fate
 from examples.choreography.comparison.patches import apply_patch
 
 __all__ = ["CheckFailed", "Measured", "contexts_in", "measure"]
@@ -65,7 +65,7 @@ def measure(variant: str, folder: Path, patch: Path | None = None) -> Measured:
     _run(before, "check", variant, store, "payment-first", "before")
     _run(after, "check", variant, store, "payment-first", "before", "goods-first", "after")
     for each in (other, another):
-        _run(before, "in_flight", "place", variant, each)
+        _run(before, "in_flight", "place", variant, each, expect=KILLED)
     contexts = tuple(sorted(path.parent.name for path in (CHOREOGRAPHY / variant).glob("*/context.py")))
     measured = Measured(variant, contexts, _changes(variant, before, after), _look(after, variant, other))
     more = CHANGE / f"{variant}_in_flight.patch"
@@ -94,12 +94,12 @@ def _copy(root: Path, *patches: Path) -> Path:
     return root
 
 
-def _run(root: Path, module: str, *words: str | Path) -> str:
-    """Run a module of the copy in `root`; return what it said. Raises CheckFailed when that is not well."""
+def _run(root: Path, module: str, *words: str | Path, expect: int = 0) -> str:
+    """Run a module of the copy in `root`; return what it said. Raises CheckFailed when it ends otherwise."""
     line: Sequence[str] = ["-m", f"examples.choreography.comparison.{module}", *map(str, words)]
     done = subprocess.run(
         [sys.executable, *line], cwd=root, capture_output=True, text=True, timeout=LONGEST_S, check=False
     )
-    if done.returncode != 0:
+    if done.returncode != expect:
         raise CheckFailed(f"{' '.join(line)}, {root.name} the change:\n{done.stdout}{done.stderr}")
     return done.stdout

@@ -69,14 +69,14 @@ def _rows(
 
 
 def _under_way(measured: Measured) -> Iterator[str]:
-    fate, then = measured.fate, measured.fate_then
-    yield paragraph(
-        f"In {TITLES[measured.variant]}, after the change alone: "
-        f"{'fulfilled' if fate.fulfilled else 'paid, and nothing else'}."
-    )
-    seen = ", ".join(fate.unfinished) or "nothing. Nobody is told that it stands still"
-    yield paragraph(f"What `saga list` shows of it: {seen}.", "  ")
-    if then is not None:
-        yield paragraph(
-            f"With what was done for it beside that: {'fulfilled' if then.fulfilled else then.books}.", "  "
-        )
+    yield f"In {TITLES[measured.variant]}"
+    for what, fate in (
+        ("after the change alone", measured.fate),
+        ("and with what was done for it", measured.fate_then),
+    ):
+        if fate is not None:
+            how = "fulfilled" if fate.fulfilled else f"it stands still: {fate.books}"
+            yield paragraph(f"{what}: {how}", "  ", "      ")
+            if not fate.fulfilled:
+                seen = "; ".join(fate.unfinished) or "nothing; nobody is told"
+                yield paragraph(f"`saga list` and `saga show` say of it: {seen}", "    ", "      ")
