@@ -2,6 +2,7 @@
 """Set the project up and run one of its commands; needs nothing but Python (3.11 or later) and its pip.
 
     python3 run.py demo     order fulfilment on real baskets, killed three times     (--kills 50 --seed 3)
+    python3 run.py example  one of the examples; without a name it lists them        (trip_booking)
     python3 run.py test     the tests, with pytest                                   (-k timer -x)
     python3 run.py lint     ruff check, ruff format --check, mypy --strict           (--fix)
     python3 run.py bench    the benchmarks                                           (--quick --json FILE)
@@ -34,11 +35,18 @@ STAMP = "installed.json"  # in the environment: what it holds; written when all 
 
 EXTRAS: dict[str, set[str]] = {
     "demo": {"demo"},
-    "test": {"demo", "test"},  # the examples run as tests
-    "lint": {"demo", "lint"},  # mypy reads the examples
+    "test": {"demo", "web-shop", "test"},  # the examples run as tests
+    "lint": {"demo", "web-shop", "lint"},  # mypy reads the examples
     "bench": set(),
 }
 MODULES = {"demo": "examples.order_fulfilment", "test": "pytest", "bench": "benchmarks"}
+
+EXAMPLES: dict[str, tuple[str, set[str]]] = {  # name: what it shows, the extras it needs
+    "order_fulfilment": ("2,000 real orders, a process that is killed; the same as `demo`", {"demo"}),
+    "trip_booking": ("car, hotel, flight; when one fails, what was booked is cancelled", set()),
+    "web_shop": ("orders over HTTP, with FastAPI: at once, later, after a kill", {"web-shop"}),
+    "choreography": ("a chain of events beside a saga; both are changed and compared", set()),
+}
 
 
 class Interpreter(NamedTuple):
@@ -59,26 +67,44 @@ class Stamp(NamedTuple):
 def main(arguments: list[str]) -> int:
     """Run the command that `arguments` ask for and return its exit code."""
     wanted, words = take_python(arguments)
-    if not words or words[0] not in EXTRAS:
+    if words[:1] == ["example"] and (len(words) == 1 or words[1] not in EXAMPLES):
+        return list_examples(words[1:])
+    if not words or words[0] not in {"example", *EXTRAS}:
         asked_for_help = words[:1] in (["-h"], ["--help"], ["help"])
         print(__doc__, file=sys.stdout if asked_for_help else sys.stderr)
         return 0 if asked_for_help else 2
-    command, passed_on = words[0], words[1:]
+    if words[0] == "example":
+        name, passed_on = words[1], words[2:]
+        extras, module = EXAMPLES[name][1], f"examples.{name}"
+    else:
+        name, passed_on = words[0], words[1:]
+        extras, module = EXTRAS[name], MODULES.get(name, "")
     interpreter = find_interpreter(wanted) if wanted else this_interpreter()
     if tuple(map(int, interpreter.version.split("."))) < OLDEST:
         sys.exit(f"run.py: saga needs Python 3.11 or later, this is {interpreter.version}; try --python 3.12")
     venv = ROOT / (f".venv-{wanted}" if wanted else ".venv")
-    set_up(venv, interpreter, EXTRAS[command])
+    set_up(venv, interpreter, extras)
     os.chdir(ROOT)
-    return run(command, str(python_in(venv)), passed_on)
+    return run(module, str(python_in(venv)), passed_on)
 
 
-def run(command: str, python: str, passed_on: list[str]) -> int:
-    """Run `command` with the Python of its environment and return its exit code."""
-    if command == "lint":  # all the checks, also after one that failed
+def list_examples(words: list[str]) -> int:
+    """Print the examples there are; return 0 when that was asked for, 2 when another one was."""
+    asked_for = words[:1] in ([], ["-h"], ["--help"])
+    out = sys.stdout if asked_for else sys.stderr
+    if not asked_for:
+        print(f"run.py: there is no example {words[0]!r}; there are:", file=out)
+    for name, (shows, _) in EXAMPLES.items():
+        print(f"    python3 run.py example {name}\n        {shows}", file=out)
+    return 0 if asked_for else 2
+
+
+def run(module: str, python: str, passed_on: list[str]) -> int:
+    """Run `module`, "" for the checks of `lint`, with the Python of its environment; return its exit code."""
+    if not module:  # all the checks, also after one that failed
         checks = (["ruff", "check", *passed_on], ["ruff", "format", "--check"], ["mypy", "--strict"])
         return max([abs(subprocess.call([python, "-m", *check])) for check in checks])
-    line = [python, "-m", MODULES[command], *passed_on]
+    line = [python, "-m", module, *passed_on]
     if sys.platform != "win32":
         os.execv(python, line)  # takes this process's place: signals reach it, its exit code is ours
     return subprocess.call(line)

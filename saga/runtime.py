@@ -519,6 +519,19 @@ class Runtime:
 
         return self._read(read)
 
+    def find(self, id: str) -> OverviewRow:
+        """Return where a saga stands: its status, times, refusal and tags. Raises UnknownSaga.
+
+        Like `history` and `list` it reads the file for a moment; from asyncio, use `asyncio.to_thread`.
+        """
+
+        def read(reader: StoreReader) -> OverviewRow:
+            for row in reader.overview(id=id, limit=1):
+                return row
+            raise UnknownSaga(id)
+
+        return self._read(read)
+
     def list(
         self,
         *,

@@ -18,8 +18,8 @@ The rules of the language
 
 How to read this package: `elements` (with their `decorators`) and `blocks` are what is written; `saga` is the class
 it is written in; `definition` makes one whole of it, out of `parts` (the flow in reading order), `compile` (to the
-`graph`) and the rules, each in its place: `header`, `checks`, `functions` with `arguments` and `hints`, `structure` with
-`endings`, `targets`, `item_rules`, `pivot`.
+`graph`) and the rules, each in its place: `header`, `checks`, `functions` with `arguments` and `hints`, `structure`
+with `endings`, `targets`, `item_rules`, `pivot`.
 
 Pure: no clock, no thread, no file, no randomness, no log.
 """

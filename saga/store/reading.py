@@ -189,6 +189,7 @@ class StoreReader:
     def overview(
         self,
         *,
+        id: str | None = None,
         saga: str | None = None,
         status: str | Sequence[str] | None = None,
         tags: Mapping[str, str] | None = None,
@@ -197,11 +198,14 @@ class StoreReader:
     ) -> list[OverviewRow]:
         """Return sagas, the newest first, at most `limit`.
 
-        `saga` is the name of a definition, `status` one or several, `tags` must all be there. For the next
-        page give the `no` of the last row as `after`.
+        `id` is that of one saga, `saga` the name of a definition, `status` one or several, `tags` must all be
+        there. For the next page give the `no` of the last row as `after`.
         """
         conditions = ["s.no < ?"]
         given: list[Any] = [2**62 if after is None else after]
+        if id is not None:
+            conditions.append("s.id = ?")
+            given.append(id)
         if saga is not None:
             conditions.append("d.name = ?")
             given.append(saga)

@@ -57,6 +57,14 @@ def test_of_one_status_or_several(runtime: Runtime) -> None:
         runtime.list(status="running")
 
 
+def test_one_saga_is_found_by_its_id(runtime: Runtime) -> None:
+    found = runtime.find("no")
+    assert (found.status, found.refusal_code, found.tags) == ("COMPENSATED", "full", {"shop": "south"})
+    assert found == runtime.list(tags={"shop": "south"})[0]
+    with pytest.raises(UnknownSaga, match="no saga 'nobody'"):
+        runtime.find("nobody")
+
+
 def test_of_some_tags(runtime: Runtime) -> None:
     assert ids(runtime, tags={"shop": "north"}) == ["x", "b", "a"]
     assert ids(runtime, tags={"shop": "north", "kind": "book"}) == ["a"]

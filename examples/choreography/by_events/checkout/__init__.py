@@ -1,0 +1,1 @@
+"""Checkout: a context of this variant."""

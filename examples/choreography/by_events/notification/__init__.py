@@ -1,0 +1,1 @@
+"""Notification: a context of this variant."""

@@ -1,0 +1,1 @@
+"""Payment: a context of this variant."""

@@ -1,0 +1,1 @@
+"""Shipment: a context of this variant."""

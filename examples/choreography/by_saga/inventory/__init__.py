@@ -1,0 +1,1 @@
+"""Inventory: a context of this variant."""

@@ -1,0 +1,1 @@
+"""Cars: a fleet in each city, and who has which car."""

@@ -1,0 +1,1 @@
+"""Flights: a gateway to an airline. It keeps nothing itself; what is booked, the airline knows."""

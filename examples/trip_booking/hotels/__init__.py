@@ -1,0 +1,1 @@
+"""Hotels: rooms in each city, and who has which room."""

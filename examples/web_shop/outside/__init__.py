@@ -1,0 +1,1 @@
+"""The world outside of the shop, simulated: a bank."""
