@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
+
+import msgspec
 
 from saga.errors import SagaParked
 from saga.machine import Status
@@ -14,8 +15,7 @@ from saga.machine import Status
 __all__ = ["Completion", "Completions", "Outcome", "Refusal"]
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True, gc=False):
     """Why a saga was undone: `code` for programs (`cancelled`, `timeout`, `failed`, or the author's own),
     `reason` for people.
     """
@@ -24,8 +24,7 @@ class Refusal:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """How a saga ended. A refusal is not an exception: look at `status`.
 
     - `id`: of the saga;
@@ -51,18 +50,15 @@ Waiter = Callable[[Result], None]
 _lock = threading.Lock()  # one for all: it is held for a few instructions only
 
 
-class Completion:
+class Completion(msgspec.Struct, weakref=True, eq=False):
     """Where one saga's end is announced. Set by the coordinator's thread, waited for by any number of others."""
 
-    __slots__ = ("__weakref__", "_waiters", "followed", "outcome", "parked", "saga_id")
-
-    def __init__(self, saga_id: str) -> None:
-        self.saga_id = saga_id
-        self.outcome: Result | None = None
-        self.parked: SagaParked | None = None
-        self.followed = False
-        """Whether the coordinator has announced what it knew, and will announce what comes."""
-        self._waiters: list[Waiter] = []
+    saga_id: str
+    outcome: Result | None = None
+    parked: SagaParked | None = None
+    followed: bool = False
+    """Whether the coordinator has announced what it knew, and will announce what comes."""
+    _waiters: list[Waiter] = []
 
     def add(self, waiter: Waiter) -> Result | None:
         """Return what is known; when nothing is, call `waiter` with it later, once, from another thread."""
