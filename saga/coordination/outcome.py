@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import ref
 
 import msgspec
 
@@ -46,6 +46,9 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
 Result = Outcome | BaseException
 Waiter = Callable[[Result], None]
+
+SWEEP_FROM = 1_000
+"""References that are kept before those are looked for whose completion is gone."""
 
 _lock = threading.Lock()  # one for all: it is held for a few instructions only
 
@@ -108,27 +111,38 @@ class Completion(msgspec.Struct, weakref=True, eq=False):
 
 
 class Completions:
-    """The completions somebody holds on to, by saga id; the others are not kept."""
+    """The completions somebody holds on to, by saga id; the others are not kept.
+
+    References to those that are gone are swept out now and then. A WeakValueDictionary would drop each at once, in
+    Python, which is more work for every saga than to find its completion.
+    """
 
     def __init__(self) -> None:
-        self._known: WeakValueDictionary[str, Completion] = WeakValueDictionary()
+        self._known: dict[str, ref[Completion]] = {}
+        self._most = SWEEP_FROM
         self._guard = threading.Lock()
 
     def of(self, saga_id: str) -> Completion:
         """Return the completion of a saga, the same one for everybody who asks."""
         with self._guard:
-            completion = self._known.get(saga_id)
+            completion = self.find(saga_id)
             if completion is None:
-                completion = self._known[saga_id] = Completion(saga_id)
+                completion = Completion(saga_id)
+                self._known[saga_id] = ref(completion)
+                if len(self._known) > self._most:
+                    self._known = {id: known for id, known in self._known.items() if known() is not None}
+                    self._most = max(SWEEP_FROM, 2 * len(self._known))
             return completion
 
     def find(self, saga_id: str) -> Completion | None:
         """Return the completion if anybody holds one."""
-        return self._known.get(saga_id)
+        known = self._known.get(saga_id)
+        return None if known is None else known()
 
     def fail_all(self, error: BaseException) -> None:
         """Tell everybody that nothing more will come."""
         with self._guard:
-            completions = list(self._known.values())
+            completions = [known() for known in self._known.values()]
         for completion in completions:
-            completion.end(error)
+            if completion is not None:
+                completion.end(error)
