@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any
 
+import msgspec
+
 from saga.actors.worker import in_actor
 from saga.coordination.outcome import Completion, Outcome, Result
 from saga.errors import UsageError, WaitTimeout
@@ -14,21 +16,18 @@ from saga.errors import UsageError, WaitTimeout
 __all__ = ["Handle", "refuse_in_actor"]
 
 
-class Handle:
+class Handle(msgspec.Struct, eq=False):
     """One saga. Cheap: thousands may be held and waited for at once.
 
     `id` is the saga's id. `handle.wait(timeout)` waits in a thread, `await handle` in asyncio; the loop is not blocked.
     """
 
-    __slots__ = ("_check", "_completion", "_look")
-
-    def __init__(
-        self, completion: Completion, look: Callable[[Completion], None], check: Callable[[], object]
-    ) -> None:
-        """Made by the runtime. `look` has the coordinator announce what is known of the saga; `check` raises when
-        there is no coordinator any more that could."""
-        self._completion = completion
-        self._look, self._check = look, check
+    # Made by the runtime.
+    _completion: Completion
+    _look: Callable[[Completion], None]
+    """Has the coordinator announce what is known of the saga."""
+    _check: Callable[[], object]
+    """Raises when there is no coordinator any more that could."""
 
     @property
     def id(self) -> str:

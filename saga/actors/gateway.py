@@ -118,7 +118,10 @@ class GatewayActor(Worker):
             if self.mailbox.shut:
                 break
             try:
-                self._take(message)
+                if type(message) is Deliver:
+                    self._deliver(message)
+                else:
+                    self._take(message)
             except BaseException:
                 self.mailbox.put_back(messages[n + 1 :])
                 raise
@@ -128,9 +131,7 @@ class GatewayActor(Worker):
         self._report()
 
     def _take(self, message: Any) -> None:
-        if type(message) is Deliver:
-            self._deliver(message)
-        elif type(message) is Inquire:
+        if type(message) is Inquire:
             self._report()  # answers first: they are what the inquiry is about
             self._inquire(message)
         elif type(message) is Direct:
@@ -148,7 +149,7 @@ class GatewayActor(Worker):
         elif self._book.begin(message.command_id):
             driver = self._driver
             self._answers.append(driver.answer(message, driver.call(message, self._busy)))
-            self._ended(message)
+            self._late(self._book.end(message.command_id))
 
     def _direct(self, message: Direct) -> None:
         if self._driver.is_async(message.type):
@@ -163,9 +164,10 @@ class GatewayActor(Worker):
         if outcome is not None:
             self._resolve(message, outcome)
 
-    def _ended(self, message: Deliver) -> None:
-        inquiry = self._book.end(message.command_id)
-        if inquiry is not None:  # its answer is on its way; a failed call leaves the outcome unknown
+    def _late(self, inquiry: Inquire | None) -> None:
+        """The call that this inquiry waited for, if there is one, has ended: its answer is on its way; a failed call
+        leaves the outcome unknown."""
+        if inquiry is not None:
             self._resolve(inquiry, "unknown")
 
     def _resolve(self, inquiry: Inquire, outcome: str) -> None:
@@ -183,7 +185,7 @@ class GatewayActor(Worker):
             _reply(message, self._driver.call(message, self._local.busy))
         elif self._book.begin(message.command_id):
             self._tell([self._driver.answer(message, self._driver.call(message, self._local.busy))])
-            self._ended(message)
+            self._late(self._book.end(message.command_id))
 
     def _in_loop(self, call: Coroutine[Any, Any, None]) -> None:
         async def guarded() -> None:
@@ -200,7 +202,7 @@ class GatewayActor(Worker):
     async def _call_async(self, message: Deliver) -> None:
         if not self.mailbox.shut and self._book.begin(message.command_id):
             self._tell([self._driver.answer(message, await self._watched(message))])
-            self._ended(message)
+            self._late(self._book.end(message.command_id))
 
     async def _direct_async(self, message: Direct) -> None:
         if not self.mailbox.shut:

@@ -21,12 +21,19 @@ __all__ = ["Close", "Crash", "Open", "Worker", "enter_actor", "in_actor"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.actors")
 
-_inside = threading.local()
+
+class _Inside(threading.local):
+    """Whose thread this is. A default in the class: without it, asking would raise and catch an error each time."""
+
+    name: str | None = None
+
+
+_inside = _Inside()
 
 
 def in_actor() -> str | None:
     """Return the name of the actor whose thread this is, or None: blocking calls are refused in one."""
-    return getattr(_inside, "name", None)
+    return _inside.name
 
 
 def enter_actor(name: str) -> None:

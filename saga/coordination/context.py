@@ -66,6 +66,9 @@ LISTENER_RETRY = RetryPolicy(attempts=5, first_ms=500, factor=4.0, max_ms=60_000
 
 NULL = Raw(b"null")
 
+_ASKED = (Deliver, Inquire, Direct)
+"""Messages about a command that may be in the inbox already."""
+
 
 class RetryDue:
     """Time has come to try listeners again."""
@@ -208,7 +211,7 @@ class ContextDriver:
     def _transaction(self, batch: list[object]) -> list[object]:
         self._changes = changes = ContextChanges()
         self._answers, self._after, self._read_to = [], [], 0
-        ids = [m.command_id for m in batch if isinstance(m, Deliver | Inquire | Direct)]
+        ids = [message.command_id for message in batch if isinstance(message, _ASKED)]
         self._known = self._store.answers(ids) if ids else {}
         until = time.monotonic() + BATCH_S
         done = 0

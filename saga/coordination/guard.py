@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
+from time import monotonic
 
 from saga.store import Cell, Running
 
@@ -57,7 +57,7 @@ class Busy:
         self._cells[self._index] = number
         if not self.thread:
             self.thread = threading.get_ident()
-        self.since = time.monotonic()
+        self.since = monotonic()
         self.what = what
 
     def end(self) -> None:
@@ -100,7 +100,7 @@ class Watch:
 
     def overdue(self) -> list[tuple[str, str, float, str]]:
         """Return who is busy too long and was not reported for it: name, what, seconds, stack."""
-        now = time.monotonic()
+        now = monotonic()
         found = []
         for busy, (name, limit_s) in list(self._watched.items()):
             what, since = busy.what, busy.since

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import ref
+
+import msgspec
 
 from saga.errors import SagaParked
 from saga.machine import Status
@@ -14,8 +15,7 @@ from saga.machine import Status
 __all__ = ["Completion", "Completions", "Outcome", "Refusal"]
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True, gc=False):
     """Why a saga was undone: `code` for programs (`cancelled`, `timeout`, `failed`, or the author's own),
     `reason` for people.
     """
@@ -24,8 +24,7 @@ class Refusal:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """How a saga ended. A refusal is not an exception: look at `status`.
 
     - `id`: of the saga;
@@ -48,21 +47,21 @@ class Outcome:
 Result = Outcome | BaseException
 Waiter = Callable[[Result], None]
 
+SWEEP_FROM = 1_000
+"""References that are kept before those are looked for whose completion is gone."""
+
 _lock = threading.Lock()  # one for all: it is held for a few instructions only
 
 
-class Completion:
+class Completion(msgspec.Struct, weakref=True, eq=False):
     """Where one saga's end is announced. Set by the coordinator's thread, waited for by any number of others."""
 
-    __slots__ = ("__weakref__", "_waiters", "followed", "outcome", "parked", "saga_id")
-
-    def __init__(self, saga_id: str) -> None:
-        self.saga_id = saga_id
-        self.outcome: Result | None = None
-        self.parked: SagaParked | None = None
-        self.followed = False
-        """Whether the coordinator has announced what it knew, and will announce what comes."""
-        self._waiters: list[Waiter] = []
+    saga_id: str
+    outcome: Result | None = None
+    parked: SagaParked | None = None
+    followed: bool = False
+    """Whether the coordinator has announced what it knew, and will announce what comes."""
+    _waiters: list[Waiter] = []
 
     def add(self, waiter: Waiter) -> Result | None:
         """Return what is known; when nothing is, call `waiter` with it later, once, from another thread."""
@@ -112,27 +111,38 @@ class Completion:
 
 
 class Completions:
-    """The completions somebody holds on to, by saga id; the others are not kept."""
+    """The completions somebody holds on to, by saga id; the others are not kept.
+
+    References to those that are gone are swept out now and then. A WeakValueDictionary would drop each at once, in
+    Python, which is more work for every saga than to find its completion.
+    """
 
     def __init__(self) -> None:
-        self._known: WeakValueDictionary[str, Completion] = WeakValueDictionary()
+        self._known: dict[str, ref[Completion]] = {}
+        self._most = SWEEP_FROM
         self._guard = threading.Lock()
 
     def of(self, saga_id: str) -> Completion:
         """Return the completion of a saga, the same one for everybody who asks."""
         with self._guard:
-            completion = self._known.get(saga_id)
+            completion = self.find(saga_id)
             if completion is None:
-                completion = self._known[saga_id] = Completion(saga_id)
+                completion = Completion(saga_id)
+                self._known[saga_id] = ref(completion)
+                if len(self._known) > self._most:
+                    self._known = {id: known for id, known in self._known.items() if known() is not None}
+                    self._most = max(SWEEP_FROM, 2 * len(self._known))
             return completion
 
     def find(self, saga_id: str) -> Completion | None:
         """Return the completion if anybody holds one."""
-        return self._known.get(saga_id)
+        known = self._known.get(saga_id)
+        return None if known is None else known()
 
     def fail_all(self, error: BaseException) -> None:
         """Tell everybody that nothing more will come."""
         with self._guard:
-            completions = list(self._known.values())
+            completions = [known() for known in self._known.values()]
         for completion in completions:
-            completion.end(error)
+            if completion is not None:
+                completion.end(error)

@@ -52,7 +52,7 @@ def decide(
     elif turn.state.suspended:
         _while_suspended(turn, stimulus)
     else:
-        _take(turn, stimulus)
+        _TAKE[type(stimulus)](turn, stimulus)
     _run(turn)
     return turn.state, turn.records
 
@@ -154,7 +154,7 @@ def _while_suspended(turn: Turn, stimulus: s.Stimulus) -> None:
             turn.record(r.Resumed(stimulus.reason))
             for data in held:
                 taken = s.decode_stimulus(data)
-                (_take if turn.state.ended is None else _after_the_end)(turn, taken)
+                (_TAKE[type(taken)] if turn.state.ended is None else _after_the_end)(turn, taken)
                 _run(turn)
         case s.Cancel() | s.Retry() | s.Skip() | s.MarkDone() | s.Suspend() | s.Decide() | s.Assign():
             raise NotPossible("it is suspended; resume it first")
@@ -162,10 +162,6 @@ def _while_suspended(turn: Turn, stimulus: s.Stimulus) -> None:
             raise AssertionError
         case _:
             turn.record(r.Held(s.encode_stimulus(stimulus), stimulus.path))
-
-
-def _take(turn: Turn, stimulus: s.Stimulus) -> None:
-    _TAKE[type(stimulus)](turn, stimulus)
 
 
 # --- persons and callers ----------------------------------------------------------------------------

@@ -44,7 +44,7 @@ class Bulk:
     `(a, b) IN (VALUES ...)` reads the whole table.
     """
 
-    __slots__ = ("_flatten", "_statements")
+    __slots__ = ("_flatten", "_sizes", "_statements")
 
     def __init__(
         self,
@@ -57,12 +57,17 @@ class Bulk:
         sizes: Sequence[int] = SIZES,
     ) -> None:
         self._flatten = flatten
-        self._statements = [(size, f"{before} {between.join([row] * size)} {after}") for size in sizes]
+        self._statements = {size: f"{before} {between.join([row] * size)} {after}" for size in sizes}
+        self._sizes = tuple(sizes)
 
     def run(self, execute: Callable[[str, list[Any]], sqlite3.Cursor], rows: Sequence[Any]) -> None:
         """Write `rows` with as few statements as there are sizes for. Errors of sqlite3 pass through."""
         flatten, done, count = self._flatten, 0, len(rows)
-        for size, statement in self._statements:
+        whole = self._statements.get(count)
+        if whole is not None:  # one saga at a time has one row of each kind
+            execute(whole, flatten(rows))
+            return
+        for size in self._sizes:
             while count - done >= size:
-                execute(statement, flatten(rows[done : done + size]))
+                execute(self._statements[size], flatten(rows[done : done + size]))
                 done += size

@@ -8,14 +8,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from saga.store.authorizer import Guard
-from saga.store.bulk import MAYBE, Bulk, flat
+from saga.store.bulk import MAYBE, NOTHING, Bulk, flat
 from saga.store.context_rows import OUTBOX_COLUMNS, RETRY_COLUMNS, InboxTuple
 
 __all__ = ["Statements"]
 
 
 def _flat_inbox(rows: Sequence[InboxTuple]) -> list[Any]:
-    return flat([(*row[:3], None if row[3] is None else row[3].decode(), *row[4:]) for row in rows])
+    values: list[Any] = []
+    for command_id, number, outcome, answer, code, reason, at_ms in rows:
+        values += (command_id, NOTHING if number is None else number, outcome)
+        values += (NOTHING if answer is None else answer.decode(), NOTHING if code is None else code)
+        values += (NOTHING if reason is None else reason, at_ms)
+    return values
 
 
 def _flat_outbox(rows: Sequence[tuple[Any, ...]]) -> list[Any]:

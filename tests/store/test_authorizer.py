@@ -188,7 +188,7 @@ def test_our_own_statements_are_not_found_in_the_statement_cache(context: Contex
 
 def test_every_statement_of_ours_that_writes_carries_the_token(context: ContextStore) -> None:
     for name, statement in vars(context._statements).items():
-        texts = [statement] if isinstance(statement, str) else [text for _, text in statement._statements]
+        texts = [statement] if isinstance(statement, str) else statement._statements.values()
         for text in texts:
             assert context._guard.token in text, name
 
