@@ -222,14 +222,22 @@ def _ends_beside(node: Node) -> bool:
 
 
 def _beside(graph: Graph) -> set[str]:
-    """Return the nodes of what happens beside waits, tasks and scopes, with what is in scopes there."""
-    entries: list[str] = []
-    for node in graph.nodes.values():
-        if isinstance(node, Wait | Task | Scope) and node.every is not None:
-            entries.append(node.every.start)
-        if isinstance(node, Scope):
-            entries += node.whenever
-    return reach(entries, lambda id: _successors(graph, id))
+    """Return the nodes of what happens beside waits, tasks and scopes, with what is in scopes there.
+
+    An `end` there ends the scope around, so what follows that one is beside nothing.
+    """
+    found: set[str] = set()
+    for host in graph.nodes.values():
+        entries = list(host.whenever) if isinstance(host, Scope) else []
+        if isinstance(host, Wait | Task | Scope) and host.every is not None:
+            entries.append(host.every.start)
+        ends = {
+            node.id
+            for node in graph.nodes.values()
+            if isinstance(node, Terminate) and node.scope == host.scope
+        }
+        found |= reach(entries, lambda id, ends=ends: () if id in ends else _successors(graph, id))  # type: ignore[misc]
+    return found
 
 
 def _before_pivots(graph: Graph, pivots: list[Step]) -> set[str]:

@@ -109,6 +109,7 @@ def _reversed(state: State, record: r.Reversed) -> None:
     state.ended, state.reply_to = None, record.reply_to
     state.failure = top.failure = Failure("cancelled", "its caller is undone", "")
     top.direction = Direction.BACKWARD
+    top.keep = 0  # it may have come to its end at a terminate end
 
 
 def _suspended(state: State, record: r.Suspended) -> None:

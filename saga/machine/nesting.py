@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from saga.machine import records as r
 from saga.machine.state import TOP, Direction, Done, Failure, Item, Items, ScopeInstance, State
-from saga.machine.visiting import close_visit, item_around, item_of, know, results_in, visited
+from saga.machine.visiting import close_visit, forget, item_around, item_of, know, results_in, visited
 
 __all__ = [
     "each_begun",
@@ -31,9 +31,11 @@ def scope_entered(state: State, record: r.ScopeEntered) -> None:
 
 
 def each_begun(state: State, record: r.EachBegun) -> None:
-    """An `each` begins: its items are known, none of them is begun."""
+    """An `each` begins: its items are known, none of them is begun, and what an earlier visit has collected is gone."""
     visited(state, record.scope, record.element).open += 1
-    know(state, item_around(state, record.scope), record.leaf, Raw(msgspec.json.encode(record.items)))
+    item = item_around(state, record.scope)
+    forget(state, item, state.collected.get(record.element, ()))
+    know(state, item, record.leaf, Raw(msgspec.json.encode(record.items)))
     state.scopes[record.path] = ScopeInstance(
         record.path, record.element, record.scope, items=Items(record.items)
     )
@@ -58,11 +60,7 @@ def scope_left(state: State, record: r.ScopeLeft) -> None:
     if scope.item is not None:
         _collect(parent.items, scope.item)
     elif scope.items is not None:
-        item = item_around(state, parent.path)
-        for element, values in scope.items.results.items():
-            know(
-                state, item, element, Raw(msgspec.json.encode({str(no): values[no] for no in sorted(values)}))
-            )
+        _know_collected(state, scope.element, scope.items, item_around(state, parent.path))
     _drop_hosted(state, {scope.path})
     if record.undo is not None:
         state.order += 1
@@ -83,6 +81,15 @@ def _collect(items: Items | None, item: Item) -> None:
     assert items is not None
     for element, value in item.own.items():
         items.results.setdefault(element, {})[item.index] = value
+
+
+def _know_collected(state: State, each: str, items: Items, around: Item | None) -> None:
+    """An `each` is completed: from now on its leaves have the values of all items, by index."""
+    for element, values in items.results.items():
+        know(state, around, element, Raw(msgspec.json.encode({str(no): values[no] for no in sorted(values)})))
+        names = state.collected.setdefault(each, [])
+        if element not in names:
+            names.append(element)
 
 
 def _drop_hosted(state: State, hosts: set[str]) -> None:

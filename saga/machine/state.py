@@ -295,6 +295,9 @@ class State(msgspec.Struct, gc=False):
     visits: dict[str, Visit] = {}
     results: dict[str, Raw] = {}
     """Element → its latest value. Replaced, never written into: `Done.values` shares it."""
+    collected: dict[str, list[str]] = {}
+    """`each` → the elements it has collected values of. They are forgotten when it begins anew: it may not come to all
+    of them again, nor have as many items."""
     used_events: set[str] = set()
     order: int = 0
     answer: Raw | None = None

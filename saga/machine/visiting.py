@@ -5,6 +5,8 @@ The results of leaves are the saga's; in an `each` every item has its own, on to
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Raw
 
 from saga.machine.state import Done, Item, ScopeInstance, State, Visit
@@ -12,6 +14,7 @@ from saga.machine.state import Done, Item, ScopeInstance, State, Visit
 __all__ = [
     "can_be_undone",
     "close_visit",
+    "forget",
     "item_around",
     "item_of",
     "know",
@@ -69,6 +72,18 @@ def know(state: State, item: Item | None, element: str, value: Raw) -> None:
     else:
         item.results = {**item.results, element: value}
         item.own[element] = value
+
+
+def forget(state: State, item: Item | None, elements: Iterable[str]) -> None:
+    """These elements have no value any more. The old dictionaries stay as they are, as in `know`."""
+    gone = set(elements)
+    if not gone:
+        return
+    if item is None:
+        state.results = {name: value for name, value in state.results.items() if name not in gone}
+    else:
+        item.results = {name: value for name, value in item.results.items() if name not in gone}
+        item.own = {name: value for name, value in item.own.items() if name not in gone}
 
 
 def can_be_undone(state: State, visit: Visit, undo: str, answer: Raw | None) -> None:

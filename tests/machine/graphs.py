@@ -8,27 +8,37 @@ Blocks without a name are called by kind and number in reading order, such as `s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias
 
 from saga.flow import graph as g
+from saga.machine.state import call_to
 
 __all__ = [
     "Block",
     "Blocks",
     "again",
     "answer",
+    "call",
+    "calls",
     "choice",
+    "compensate",
+    "each",
     "end",
     "graph",
     "parallel",
     "participants",
+    "publish",
+    "race",
     "refuse",
+    "repeat",
     "scope",
     "sleep",
     "step",
+    "task",
     "wait",
+    "walk",
 ]
 
 
@@ -47,6 +57,8 @@ def _default(of: Any) -> object:
 
 Blocks: TypeAlias = "Block | tuple[Blocks, ...]"
 """A tuple is a sequence."""
+Every: TypeAlias = "tuple[int, Blocks] | tuple[int, Blocks, int]"
+"""Interval in ms, what happens, how often at most."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,11 +75,52 @@ class step(Block):  # noqa: N801  the names are those of the flow language
 
 
 @dataclass(frozen=True, repr=False)
+class call(Block):  # noqa: N801
+    """`child`: the flow of the saga that is called. `undo`: the function that undoes it; True: it is undone itself."""
+
+    name: str
+    child: tuple[Blocks, ...] = ()
+    undo: str | bool | None = None
+    timeout: int | None = None
+    pivot: bool = False
+    deadline: int | None = None
+    """That of the child."""
+
+    @property
+    def to(self) -> str:
+        """What carries it out."""
+        return call_to(self.name, 1)
+
+
+@dataclass(frozen=True, repr=False)
 class wait(Block):  # noqa: N801
     name: str
     event: str | None = None
     within: int | None = None
     otherwise: Blocks | None = None
+    every: Every | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class task(Block):  # noqa: N801
+    name: str
+    within: int | None = None
+    otherwise: Blocks | None = None
+    every: Every | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class publish(Block):  # noqa: N801
+    name: str
+    event: str | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class race(Block):  # noqa: N801
+    """`ways`: pairs of what is waited for and what happens then; `after`: how long at most, and what happens then."""
+
+    ways: tuple[tuple[Block, Blocks], ...]
+    after: tuple[int, Blocks] | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,6 +156,30 @@ class scope(Block):  # noqa: N801
     timeout: int | None = None
     catch: Mapping[str, Blocks] = field(default_factory=dict)
     undo: str | None = None
+    every: Every | None = None
+    whenever: tuple[tuple[wait, Blocks], ...] = ()
+    name: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class repeat(Block):  # noqa: N801
+    body: Blocks
+    until: str
+    at_most: int = 3
+    name: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class each(Block):  # noqa: N801
+    items: str
+    body: Blocks
+    concurrency: int = 1
+    name: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class compensate(Block):  # noqa: N801
+    target: str | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,23 +198,39 @@ class end(Block):  # noqa: N801
     pass
 
 
-def participants(*blocks: Blocks) -> dict[str, str]:
-    """Return who carries out which step."""
-    found: dict[str, str] = {}
+def walk(*blocks: Blocks) -> Iterator[Block]:
+    """Yield all blocks there are, also those of sagas that are called."""
     for block in blocks:
-        if isinstance(block, step):
-            found[block.name] = block.to
-        found |= participants(*(block if isinstance(block, tuple) else _inner(block)))
-    return found
+        if isinstance(block, tuple):
+            yield from walk(*block)
+        else:
+            yield block
+            yield from walk(*_inner(block))
+            if isinstance(block, call):
+                yield from walk(*block.child)
 
 
-def graph(*blocks: Blocks) -> g.Graph:
+def participants(*blocks: Blocks) -> dict[str, str]:
+    """Return who carries out which step or call."""
+    return {block.name: block.to for block in walk(*blocks) if isinstance(block, step | call)}
+
+
+def calls(*blocks: Blocks) -> dict[str, call]:
+    """Return the calls of other sagas by what carries them out."""
+    return {block.to: block for block in walk(*blocks) if isinstance(block, call)}
+
+
+def graph(*blocks: Blocks, name: str = "Trip", deadline: int | None = None) -> g.Graph:
     """Return the graph of a flow."""
     compiler = _Compiler()
     named = compiler.name(blocks)
     compiler.put(g.End(id="end"))
     compiler.put(g.Start(id="start", next=compiler.block(named, "end", "", "")))
-    return g.Graph(name="Trip", version=1, input="Trip/1", nodes=compiler.nodes, start="start")
+    nodes, input = compiler.nodes, f"{name}/1"
+    return g.Graph(name=name, version=1, input=input, nodes=nodes, start="start", deadline_ms=deadline)
+
+
+_NAMED = (step, call, wait, task, sleep, publish, answer)
 
 
 class _Compiler:
@@ -157,9 +250,9 @@ class _Compiler:
         if isinstance(block, tuple):
             return ("", block, tuple(map(self.name, block)))
         kind = type(block).__name__
-        if isinstance(block, step | wait | sleep | answer):
-            id = block.name
-        else:
+        id = getattr(block, "name", "")
+        if not id:
+            assert not isinstance(block, _NAMED)
             self._numbers[kind] += 1
             id = f"{kind}-{self._numbers[kind]}"
         return (id, block, tuple(map(self.name, _inner(block))))
@@ -168,53 +261,80 @@ class _Compiler:
         id, block, inner = named
         match block:
             case tuple():
-                for each in reversed(inner):
-                    following = self.block(each, following, outer, loop)
+                for one in reversed(inner):
+                    following = self.block(one, following, outer, loop)
                 return following
-            case step():
+            case step() | call():
+                return self.put(self.step(block, following, outer))
+            case wait() | task():
+                late, beside = inner
+                every = self.every(id, block.every, beside, outer)
+                common: dict[str, Any] = {"id": id, "scope": outer, "next": following, "every": every}
+                common["within_ms"] = block.within
+                if block.otherwise is not None:
+                    common["late"] = self.block(late, following, outer, loop)
+                if isinstance(block, task):
+                    return self.put(g.Task(answer=f"{id}/1", subject="Subject/1", **common))
+                return self.put(g.Wait(event=f"{block.event or id}/1", **common))
+            case publish():
+                return self.put(g.Publish(id=id, scope=outer, next=following, event=f"{block.event or id}/1"))
+            case race():
+                *ways, late = [self.block(way, following, outer, loop) for way in inner]
+                after = None if block.after is None else block.after[0]
                 return self.put(
-                    g.Step(
+                    g.Race(
+                        id=id,
+                        scope=outer,
+                        ways=tuple(ways),
+                        after_ms=after,
+                        late=None if after is None else late,
+                    )
+                )
+            case repeat():
+                start = self.body(id, inner[0])
+                return self.put(
+                    g.Repeat(
                         id=id,
                         scope=outer,
                         next=following,
-                        command=f"{id}/1",
-                        timeout_ms=block.timeout,
-                        retry=g.RetryPolicy(block.attempts, block.first, jitter=block.jitter),
-                        pivot=block.pivot,
-                        compensation=block.undo,
-                        undo_command=f"{block.undo}/1" if block.undo else None,
+                        start=start,
+                        until=block.until,
+                        at_most=block.at_most,
                     )
                 )
-            case wait():
-                late = self.block(inner[0], following, outer, loop) if inner else None
+            case each():
+                start = self.body(id, inner[0])
                 return self.put(
-                    g.Wait(
+                    g.Each(
                         id=id,
                         scope=outer,
                         next=following,
-                        event=f"{block.event or id}/1",
-                        within_ms=block.within,
-                        late=late,
+                        start=start,
+                        items=block.items,
+                        concurrency=block.concurrency,
                     )
                 )
+            case compensate():
+                return self.put(g.Compensate(id=id, scope=outer, next=following, target=block.target))
             case sleep():
                 return self.put(g.Sleep(id=id, scope=outer, next=following))
             case answer():
                 return self.put(g.Answer(id=id, scope=outer, next=following))
             case choice():
-                *targets, otherwise = [self.block(each, following, outer, loop) for each in inner]
+                *targets, otherwise = [self.block(one, following, outer, loop) for one in inner]
                 cases = tuple((name, target) for (name, _), target in zip(block.cases, targets, strict=True))
                 return self.put(g.Choice(id=id, scope=outer, cases=cases, otherwise=otherwise))
             case parallel():
                 join = self.put(g.Join(id=f"{id}-join", scope=outer, next=following, count=len(inner)))
-                branches = tuple(self.block(each, join, outer, loop) for each in inner)
+                branches = tuple(self.block(one, join, outer, loop) for one in inner)
                 return self.put(g.Fork(id=id, scope=outer, next=branches))
             case scope():
-                body, *catching = inner
-                self.put(g.End(id=f"{id}-end", scope=id))
-                begin = self.block(body, f"{id}-end", id, "")
-                start = self.put(g.Start(id=f"{id}-start", scope=id, next=begin))
-                targets = [self.block(each, following, outer, id) for each in catching]
+                body, beside, *others = inner
+                catching, waits = others[: len(block.catch)], others[len(block.catch) :]
+                start = self.body(id, body)
+                targets = [self.block(one, following, outer, id) for one in catching]
+                if waits:
+                    self.put(g.End(id=f"{id}-whenever-end", scope=outer))
                 return self.put(
                     g.Scope(
                         id=id,
@@ -225,6 +345,8 @@ class _Compiler:
                         catch=dict(zip(block.catch, targets, strict=True)),
                         compensation=block.undo,
                         undo_command=f"{block.undo}/1" if block.undo else None,
+                        every=self.every(id, block.every, beside, outer),
+                        whenever=tuple(self.block(w, f"{id}-whenever-end", outer, "") for w in waits),
                     )
                 )
             case again():
@@ -236,16 +358,54 @@ class _Compiler:
             case _:
                 raise TypeError(block)
 
+    def step(self, block: step | call, following: str, outer: str) -> g.Step:
+        undo = block.name if block.undo is True else block.undo or None
+        common: dict[str, Any] = {
+            "id": block.name,
+            "scope": outer,
+            "next": following,
+            "command": f"{block.name}/1",
+            "timeout_ms": block.timeout,
+            "pivot": block.pivot,
+            "compensation": undo,
+            "undo_command": f"{undo}/1" if undo else None,
+        }
+        if isinstance(block, call):
+            return g.Call(saga=block.name, version=1, **common)
+        return g.Step(retry=g.RetryPolicy(block.attempts, block.first, jitter=block.jitter), **common)
+
+    def body(self, id: str, body: tuple[str, Blocks, tuple[Any, ...]]) -> str:
+        self.put(g.End(id=f"{id}-end", scope=id))
+        begin = self.block(body, f"{id}-end", id, "")
+        return self.put(g.Start(id=f"{id}-start", scope=id, next=begin))
+
+    def every(
+        self, id: str, every: Every | None, beside: tuple[str, Blocks, tuple[Any, ...]], outer: str
+    ) -> g.Every | None:
+        if every is None:
+            return None
+        end = self.put(g.End(id=f"{id}-every-end", scope=outer))
+        start = self.block(beside, end, outer, "")
+        return g.Every(every[0], start, every[2] if len(every) > 2 else None)
+
 
 def _inner(block: Block) -> tuple[Blocks, ...]:
     match block:
-        case wait():
-            return () if block.otherwise is None else (block.otherwise,)
+        case wait() | task():
+            return (block.otherwise or (), _beside(block.every))
         case choice():
             return (*(inner for _, inner in block.cases), block.otherwise)
         case parallel():
             return block.branches
+        case race():
+            return (*block.ways, block.after[1] if block.after else ())
         case scope():
-            return (block.body, *block.catch.values())
+            return (block.body, _beside(block.every), *block.catch.values(), *block.whenever)
+        case repeat() | each():
+            return (block.body,)
         case _:
             return ()
+
+
+def _beside(every: Every | None) -> Blocks:
+    return every[1] if every is not None else ()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from saga.machine import Pending, Record, State
 from saga.machine import records as r
@@ -69,12 +68,18 @@ def each_completion_is_undone_once(records: list[Record]) -> None:
 
 
 def an_ended_saga_never_changes(records: list[Record]) -> None:
-    """I6: after the end there is nothing but what was ignored."""
-    ended = [number for number, record in enumerate(records) if isinstance(record, r.Ended)]
-    hold(len(ended) <= 1, "ended twice")
-    if ended:
-        after = [record for record in records[ended[0] + 1 :] if not isinstance(record, r.Ignored)]
-        hold(not after, f"it went on after its end: {after}")
+    """I6: after the end there is nothing but what was ignored, unless its caller is undone."""
+    over = None
+    for record in records:
+        match record:
+            case r.Reversed():
+                hold(over == "COMPLETED", f"reversed, and it was {over}")
+                over = None
+            case r.Ended():
+                hold(over is None, "ended twice")
+                over = record.status
+            case _:
+                hold(over is None or isinstance(record, r.Ignored), f"it went on after its end: {record}")
 
 
 def the_saga_turns_back_at_most_once(records: list[Record]) -> None:
@@ -84,7 +89,7 @@ def the_saga_turns_back_at_most_once(records: list[Record]) -> None:
         match record:
             case r.StepCompleted(pivot=True):
                 pivoted = True
-            case r.ScopeFailed(path=""):
+            case r.ScopeFailed(path="") | r.Reversed():
                 turned += 1
                 hold(not pivoted, "it turned back behind its pivot")
             case r.Ended():
@@ -105,173 +110,6 @@ def a_suspended_saga_does_not_move(records: list[Record]) -> None:
         suspended = isinstance(record, r.Suspended) or (suspended and not isinstance(record, r.Resumed))
 
 
-@dataclass
-class _Region:
-    """A scope instance, as its journal tells it."""
-
-    parent: str | None
-    direction: str = "forward"
-    done: list[tuple[int, str]] = field(default_factory=list)
-    """What can be undone: time of completion and path, of a completed inner scope the time of that one."""
-    kept: list[tuple[int, str]] = field(default_factory=list)
-    """Of an ending scope: what was done before and stays."""
-
-
-class _Undoing:
-    """Walks a journal and holds what is undone, and when, against what was done."""
-
-    def __init__(self) -> None:
-        self.regions: dict[str, _Region] = {}
-        self.open: dict[str, str] = {}
-        """Open visits → scope instance."""
-        self.silent: set[str] = set()
-        """Those that have nothing outside but a wait or a timer."""
-        self.undoing: dict[str, str] = {}
-        """Open compensations → what they undo."""
-        self.time = 0
-
-    def take(self, record: Record) -> None:
-        self.time += 1
-        match record:
-            case r.Started():
-                self.regions[""] = _Region(None)
-            case r.ScopeEntered():
-                self.moves_forward(record.scope, record)
-                self.regions[record.path] = _Region(record.scope)
-            case r.CommandSent() | r.WaitBegun() | r.SleepBegun():
-                self.moves_forward(record.scope, record)
-                self.begin(record.path, record.scope, silent=not isinstance(record, r.CommandSent))
-            case r.Answered() | r.Chosen() | r.JoinReached() | r.Looped():
-                self.moves_forward(record.scope, record)
-            case r.Parked() if record.path not in self.open:
-                self.begin(record.path, record.scope, silent=record.of is None)
-                if record.of is not None:
-                    self.begin_undo(record.path, record.scope, record.of)
-            case r.StepCompleted() | r.StepFailed():
-                self.finish(record.path, record.undo)
-            case r.StepRefused() | r.StepDropped() | r.StepSkipped():
-                self.finish(record.path, None)
-            case r.EventTaken() | r.WaitExpired() | r.Woke():
-                self.finish(record.path, None)
-            case r.Unparked():
-                self.undoing.pop(record.path, None)
-                self.finish(record.path, None)
-            case r.UndoSent():
-                self.begin(record.path, record.scope, silent=False)
-                self.begin_undo(record.path, record.scope, record.of)
-            case r.UndoCompleted() | r.UndoSkipped():
-                region, of = self.regions[self.open[record.path]], self.undoing.pop(record.path)
-                hold(of in [path for _, path in region.done], f"{of} is not to be undone")
-                region.done = [entry for entry in region.done if entry[1] != of]
-                self.finish(record.path, None)
-            case r.ScopeLeft():
-                self.leave(record)
-            case r.ScopeFailed():
-                region = self.gather(record.path)
-                region.done = sorted(region.done + region.kept)
-                region.direction, region.kept = "backward", []
-            case r.Terminated():
-                region = self.gather(record.path, ending=True)
-                region.direction = "ending"
-            case r.ScopeUndone():
-                self.over(record.path, "backward")
-            case r.Ended():
-                self.over("", "backward" if record.status == "COMPENSATED" else None)
-            case _:
-                pass
-
-    def moves_forward(self, scope: str, record: Record) -> None:
-        hold(scope in self.regions, f"{record} in a scope that is over")
-        hold(self.regions[scope].direction == "forward", f"{record} in a scope that does not go forward")
-
-    def begin(self, path: str, scope: str, *, silent: bool) -> None:
-        hold(path not in self.open, f"{path} is open already")
-        self.open[path] = scope
-        if silent:
-            self.silent.add(path)
-
-    def finish(self, path: str, undo: str | None) -> None:
-        scope = self.open.pop(path)
-        self.silent.discard(path)
-        if undo is not None:
-            self.regions[scope].done.append((self.time, path))
-
-    def begin_undo(self, path: str, scope: str, of: str) -> None:
-        """I4: strictly in the reverse of the order of completion, one at a time, nothing else being open."""
-        region = self.regions[scope]
-        hold(region.direction != "forward", f"{path} is sent in a scope that goes forward")
-        others = [other for other, where in self.open.items() if where == scope and other != path]
-        hold(not others, f"{path} is sent while {others} are open")
-        hold(region.done, f"{path}: nothing is left to undo")
-        hold(max(region.done)[1] == of, f"{path} undoes {of}, but {max(region.done)[1]} completed later")
-        self.undoing[path] = of
-
-    def inside(self, path: str) -> list[str]:
-        found = []
-        for other in self.regions:
-            at: str | None = other
-            while at is not None and at != path:
-                at = self.regions[at].parent
-            if at == path and other != path:
-                found.append(other)
-        return found
-
-    def gather(self, path: str, *, ending: bool = False) -> _Region:
-        """The scope instance takes over what is in it. Return its region; `done` is to be undone."""
-        region = self.regions[path]
-        if ending:
-            region.kept, region.done = region.done, []
-        inner = self.inside(path)
-        for other in inner:
-            gone = self.regions.pop(other)
-            if ending and gone.direction == "forward":
-                region.kept += gone.done
-            else:
-                region.done += gone.done
-            region.kept += gone.kept
-        for visit, where in list(self.open.items()):
-            if where == path or where in inner:
-                if visit in self.silent:
-                    del self.open[visit]
-                    self.silent.discard(visit)
-                else:
-                    self.open[visit] = path
-        return region
-
-    def leave(self, record: r.ScopeLeft) -> None:
-        region = self.over(record.path, None)
-        parent = self.regions[region.parent or ""]
-        entries = sorted(region.done + region.kept)
-        if record.undo is not None:
-            parent.done.append((self.time, record.path))
-        for _, path in entries if record.undo is None else ():
-            self.time += 1
-            parent.done.append((self.time, path))
-
-    def over(self, path: str, direction: str | None) -> _Region:
-        """I5: a scope instance is over when nothing is open in it; of a failed one nothing is left done."""
-        hold(
-            not [visit for visit, where in self.open.items() if where == path],
-            f"{path!r} is over, not all in it",
-        )
-        hold(not [other for other, each in self.regions.items() if each.parent == path], f"{path!r} is over")
-        region = self.regions.pop(path)
-        if direction is not None:
-            hold(region.direction == direction, f"{path!r} goes {region.direction}, but ends {direction}")
-        else:
-            hold(region.direction != "backward", f"{path!r} is completed and goes back")
-        if region.direction != "forward":
-            hold(not region.done, f"{path!r} is over, and {region.done} is not undone")
-        return region
-
-
-def what_was_done_is_undone_in_reverse(records: list[Record]) -> None:
-    """I4, I5: see `_Undoing`."""
-    walk = _Undoing()
-    for record in records:
-        walk.take(record)
-
-
 JOURNAL: tuple[Callable[[list[Record]], None], ...] = (
     ids_are_used_once,
     events_are_used_once,
@@ -280,12 +118,11 @@ JOURNAL: tuple[Callable[[list[Record]], None], ...] = (
     an_ended_saga_never_changes,
     the_saga_turns_back_at_most_once,
     a_suspended_saga_does_not_move,
-    what_was_done_is_undone_in_reverse,
 )
 
 
 def check_journal(records: Iterable[Record]) -> None:
-    """Check all that must hold of a journal."""
+    """Check all of these. See also `order`, `knowledge`, `schedule` and `callers`."""
     records = list(records)
     for invariant in JOURNAL:
         invariant(records)
@@ -297,6 +134,7 @@ def what_happened_is_what_was_journaled(
     """I2, I3, I5, of a saga that is over, against what participants really did: by command id, how often it
     was carried out, and how often undone. What a person has decided about, only that person knows."""
     by_hand = {path.partition("~")[0] for record in records for path in _decided_by_hand(record)}
+    calls = {record.path for record in records if isinstance(record, r.CommandSent) and not record.number}
     did = {path for path in _paths(effects, id) if path not in by_hand}
     undid = {path for path in _paths(undone, id) if path not in by_hand}
     completed = {record.path for record in records if isinstance(record, r.StepCompleted)}
@@ -307,12 +145,14 @@ def what_happened_is_what_was_journaled(
     hold(
         did <= completed | unknown, f"{did - completed - unknown} was carried out, the journal does not know"
     )
-    hold(completed - by_hand <= did, f"{completed - by_hand - did} is completed, and never was carried out")
-    hold(undid <= did | units | unknown, f"{undid - did - units - unknown} was undone, and never done")
+    missing = completed - by_hand - calls - did
+    hold(not missing, f"{missing} is completed, and never was carried out")
+    undoable = did | units | unknown | (completed & calls)
+    hold(undid <= undoable, f"{undid - undoable} was undone, and never done")
     for record in records:
         if isinstance(record, r.UndoCompleted) and record.via == "answer":
             path = record.path.partition("~")[0]
-            hold(path in undid | by_hand, f"{path} is undone in the journal only")
+            hold(path in undid | by_hand | calls, f"{path} is undone in the journal only")
     if isinstance(records[0], r.Started) and r.Ended("COMPENSATED") in records:
         noted = {x.path for x in records if isinstance(x, r.StepCompleted | r.StepFailed) and x.undo}
         left = {path for path in did & noted if not any(path.startswith(f"{unit}/") for unit in units)}
@@ -333,7 +173,9 @@ def _decided_by_hand(record: Record) -> list[str]:
 
 
 def _paths(count: Counter[str], id: str) -> set[str]:
-    return {key.removeprefix(f"{id}:") for key, times in count.items() if times}
+    """Return the paths of this saga; those of sagas that it called have its id in front, too."""
+    parts = [key.rpartition(":") for key, times in count.items() if times]
+    return {path for saga, _, path in parts if saga == id}
 
 
 # --- of a state -----------------------------------------------------------------------------------
@@ -342,7 +184,7 @@ def _paths(count: Counter[str], id: str) -> set[str]:
 def nothing_is_in_limbo(state: State, out: Pending) -> None:
     """I13: a saga is over, or something will happen to it, or a person sees that nothing will."""
     if state.ended is None and not state.suspended:
-        hold(out.commands or out.resolves or out.timers or out.waits or out.incidents, "it waits for nothing")
+        hold(out != Pending(), "it waits for nothing")
 
 
 def every_scope_waits_for_something_in_it(state: State) -> None:
@@ -363,16 +205,41 @@ def every_visit_says_what_it_waits_for(state: State, out: Pending) -> None:
         hold(out == Pending(), f"over, and outside there is {out}")
         return
     for path, visit in state.visits.items():
-        silent = state.suspended and path in state.answered
-        hold((path in out.commands) == (visit.phase is Phase.OPEN and not silent), f"{path}: command")
-        hold((path in out.resolves) == (visit.phase is Phase.RESOLVING and not silent), f"{path}: inquiry")
+        asked, awaited = visit.phase is Phase.RESOLVING, visit.phase is Phase.OPEN
+        if state.suspended and path in state.answered:
+            asked = awaited = False
+        called = visit.sent is not None and visit.sent.number == 0
+        hold((path in out.commands) == (awaited and not called), f"{path}: command")
+        hold((path in out.resolves) == (asked and not called), f"{path}: inquiry")
         hold((path in out.resolves) == (path in out.inquiries), f"{path}: number of the inquiry")
+        hold((path in out.calls) == ((asked or awaited) and called), f"{path}: call")
+        hold(path not in out.calls or out.calls[path][1] == asked, f"{path}: given up or not")
         hold((path in out.incidents) == (visit.phase is Phase.PARKED), f"{path}: incident")
+        hold((path in out.tasks) == (visit.phase is Phase.TASK), f"{path}: task")
+        waits = visit.phase is Phase.WAITING and not state.suspended
+        hold((path in out.waits) == waits, f"{path}: wait")
         hold(visit.scope in state.scopes, f"{path} is in a scope that is gone")
         if visit.undoes is None:
             forward = state.scopes[visit.scope].direction is Direction.FORWARD
-            silent = visit.phase in (Phase.OPEN, Phase.BACKOFF, Phase.WAITING, Phase.SLEEPING)
-            hold(forward or not silent, f"{path} goes on in a scope that has turned back")
+            hold(forward or visit.phase not in _ON_ITS_WAY, f"{path} goes on in a scope that has turned back")
+
+
+_ON_ITS_WAY = frozenset(Phase) - {Phase.RESOLVING, Phase.PARKED}
+
+
+def races_and_boundary_events_go_with_what_they_belong_to(state: State) -> None:
+    """What takes part in a race is there as long as the race; what waits at a scope as long as the scope."""
+    if state.ended is not None:
+        return
+    racing = {path: visit for path, visit in state.visits.items() if visit.phase is Phase.RACING}
+    taking_part: set[str] = set()
+    for path, visit in state.visits.items():
+        hold(not visit.race or visit.race in racing, f"{path} takes part in a race that is over")
+        taking_part.add(visit.race)
+        if visit.host:
+            there = visit.host in state.scopes and state.scopes[visit.host].direction is Direction.FORWARD
+            hold(there, f"{path} waits at {visit.host}, which is over")
+    hold(set(racing) <= taking_part, f"nobody takes part in {set(racing) - taking_part}")
 
 
 def the_status_is_what_a_person_sees(state: State, out: Pending) -> None:
@@ -386,4 +253,5 @@ def check_state(state: State, out: Pending) -> None:
     nothing_is_in_limbo(state, out)
     every_scope_waits_for_something_in_it(state)
     every_visit_says_what_it_waits_for(state, out)
+    races_and_boundary_events_go_with_what_they_belong_to(state)
     the_status_is_what_a_person_sees(state, out)

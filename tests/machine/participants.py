@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
+import msgspec
 from msgspec import Raw
 
 from saga.machine import Stimulus, command_id
@@ -51,6 +52,7 @@ class Message:
     """A command, or an inquiry about one, on its way to a participant."""
 
     kind: Literal["command", "inquiry"]
+    saga: str
     path: str
     sent: Sent
     fresh: bool
@@ -58,18 +60,18 @@ class Message:
 
     @property
     def id(self) -> str:
-        return command_id(ID, self.path)
+        return command_id(self.saga, self.path)
 
     @property
     def of(self) -> str:
         """Of a compensation: the id of the command that it undoes; "" for any other."""
-        return bytes(self.sent.command).decode().strip('"')
+        return str(msgspec.json.decode(self.sent.command).get("of", ""))
 
 
 class Participants:
-    """All of them. `reply` is called with what they tell."""
+    """All of them. `reply` is called with the saga and what they tell it."""
 
-    def __init__(self, rng: Random, rules: Rules, reply: Callable[[Stimulus], None]) -> None:
+    def __init__(self, rng: Random, rules: Rules, reply: Callable[[str, Stimulus], None]) -> None:
         self.rng, self.rules, self.reply = rng, rules, reply
         # on disk, or in the world
         self.inboxes: dict[str, tuple[str, str]] = {}
@@ -112,22 +114,22 @@ class Participants:
     # --- contexts ---------------------------------------------------------------------------------
 
     def _at_context(self, message: Message, well: bool) -> None:
-        inboxes, path = self.inboxes, message.path
+        inboxes, path, saga = self.inboxes, message.path, message.saga
         stored = inboxes.get(message.id)
         if message.kind == "inquiry":
             if stored is None:
                 if self.rules.tombstones:
                     inboxes[message.id] = ("void", "")
-                self.reply(s.Resolved(path, "not-done"))
+                self.reply(saga, s.Resolved(path, "not-done"))
             elif stored[0] == "done":
-                self.reply(s.Resolved(path, "done", self._answer_to(message)))
+                self.reply(saga, s.Resolved(path, "done", self._answer_to(message)))
             else:
-                self.reply(s.Resolved(path, "refused" if stored[0] == "refused" else "not-done"))
+                self.reply(saga, s.Resolved(path, "refused" if stored[0] == "refused" else "not-done"))
         elif stored is not None and (self.rules.dedupe or stored[0] == "void"):
             if stored[0] == "done":
-                self.reply(s.Completed(path, self._answer_to(message)))
+                self.reply(saga, s.Completed(path, self._answer_to(message)))
             else:
-                self.reply(s.Refused(path, stored[1] or "void", "as it said before"))
+                self.reply(saga, s.Refused(path, stored[1] or "void", "as it said before"))
         else:
             self._carry_out_or_not(message, well)
 
@@ -136,13 +138,13 @@ class Participants:
         if outcome == "done":
             self.inboxes[message.id] = ("done", "")
             self._carry_out(message)
-            self.reply(s.Completed(message.path, self._answer_to(message)))
+            self.reply(message.saga, s.Completed(message.path, self._answer_to(message)))
         elif outcome == "refused":
             code = CODES[self.below(2)]
             self.inboxes[message.id] = ("refused", code)
-            self.reply(s.Refused(message.path, code, "no"))
+            self.reply(message.saga, s.Refused(message.path, code, "no"))
         else:
-            self.reply(s.Failed(message.path, "raised"))
+            self.reply(message.saga, s.Failed(message.path, "raised"))
 
     def _outcome(self, message: Message, outcomes: tuple[Outcome, ...], well: bool) -> Outcome:
         """Return what comes of a command. Compensations mostly work."""
@@ -176,7 +178,7 @@ class Participants:
             mail[:] = [other for other in mail if other not in queued]
             never_begun = message.id not in self.begun and queued and all(other.fresh for other in queued)
             known = message.fresh or never_begun or not self.rules.unknown_is_told
-            self.reply(s.Resolved(message.path, "not-done" if known else "unknown"))
+            self.reply(message.saga, s.Resolved(message.path, "not-done" if known else "unknown"))
 
     def end_call(self, call: Message, *, well: bool = False) -> None:
         """A gateway's call comes to its end."""
@@ -187,19 +189,19 @@ class Participants:
         if outcome in ("done", "failed after the effect"):
             self._carry_out(call)
         if outcome == "done":
-            self.reply(s.Completed(call.path, self._answer_to(call)))
+            self.reply(call.saga, s.Completed(call.path, self._answer_to(call)))
             resolved = s.Resolved(call.path, "done", self._answer_to(call))
         elif outcome == "refused":
-            self.reply(s.Refused(call.path, CODES[self.below(2)], "no"))
+            self.reply(call.saga, s.Refused(call.path, CODES[self.below(2)], "no"))
             resolved = s.Resolved(call.path, "refused")
         else:
             never_left = outcome == "failed" and call.fresh and self.chance(3)
             unknown = self.rules.unknown_is_told and not never_left
-            self.reply(s.Failed(call.path, "timed out", unknown))
+            self.reply(call.saga, s.Failed(call.path, "timed out", unknown))
             resolved = s.Resolved(call.path, "unknown" if unknown else "not-done")
         if call.id in self.asked:
             self.asked.discard(call.id)
-            self.reply(resolved)
+            self.reply(call.saga, resolved)
 
     def _is_done(self, call: Message) -> bool:
         return bool(self.undone[call.of] if call.of else self.effects[call.id])

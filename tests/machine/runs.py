@@ -12,14 +12,23 @@ from random import Random
 
 from msgspec import Raw
 
-from saga.machine import Stimulus, Unfitting, decide, encode_records, pending
+from saga.machine import Status, Stimulus, Unfitting, decide, encode_records, pending
 from saga.machine import records as r
 from saga.machine import stimuli as s
 
-from .flows import random_flow
-from .invariants import Violation, check_journal, hold, what_happened_is_what_was_journaled
+from .callers import check_callers
+from .flows import EVENTS, has_pivot, random_flow
+from .invariants import (
+    Violation,
+    check_journal,
+    hold,
+    what_happened_is_what_was_journaled,
+)
+from .knowledge import check_known
+from .order import what_was_done_is_undone_in_reverse
 from .participants import ID, Message, Rules
-from .world import World
+from .schedule import check_timed
+from .world import Happening, Instance, World
 
 __all__ = ["Run", "a_run"]
 
@@ -28,7 +37,9 @@ EVERYBODY = ("context-1", "gateway-1", "context-2", "gateway-2")
 
 def a_run(rng: Random, size: int, rules: Rules = Rules(), steps: int = 120) -> Run:  # noqa: B008
     """Run a random flow of about `size` leaves to its end. Raises Violation, with the whole story."""
-    run = Run(rng, random_flow(rng, size), rules)
+    flow = random_flow(rng, size)
+    deadline = 400 if not has_pivot(flow) and rng.randrange(6) == 5 else None
+    run = Run(rng, flow, rules, deadline)
     run.run(rng.randrange(steps))
     return run
 
@@ -40,37 +51,61 @@ class Run(World):
         """Let `steps` things happen, come to the end, and check everything. Raises Violation."""
         try:
             at = self.now + 50 if self.chance(8) else 0
-            self.commit(s.Start(ID, "Trip/1", Raw(b"{}"), ID, at=at))
+            self.commit((ID, s.Start(ID, "Trip/1", Raw(b"{}"), ID, at=at)))
             for _ in range(steps):
                 if self.over:
                     break
                 self.step()
             self.finish()
+            self._reverse_it()
             self.clear_up()
-            check_journal(self.written)
-            did = self.participants
-            what_happened_is_what_was_journaled(self.written, ID, did.effects, did.undone)
+            self._check_it_all()
         except (Violation, Unfitting, AssertionError, KeyError, ValueError) as error:
             story = [repr(error), *self.story, f"flow: {self.flow!r}", repr(error)]
             raise Violation("\n".join(story)) from error
+
+    def _reverse_it(self) -> None:
+        """It has completed, and whoever has called it is undone."""
+        root = self.root.live
+        if root.ended is Status.COMPLETED and not root.pivoted and self.chance(4):
+            self.commit((ID, s.Reverse("caller.1~1")))
+            if self.root.live.ended is Status.COMPLETED:  # a crash came before
+                self.commit((ID, s.Reverse("caller.1~1")))
+            self.finish()
+
+    def _check_it_all(self) -> None:
+        did = self.participants
+        for saga in self.sagas.values():
+            check_journal(saga.written)
+            what_was_done_is_undone_in_reverse(saga.written)
+            check_timed(saga.graph, saga.written, saga.times)
+            check_known(saga.graph, saga.written, saga.live)
+            what_happened_is_what_was_journaled(saga.written, saga.id, did.effects, did.undone)
+        check_callers({id: (saga.graph, saga.written, saga.live) for id, saga in self.sagas.items()})
+
+    def any_saga(self) -> Instance:
+        """Return a saga that is not over, mostly the one that called the others."""
+        alive = self.alive()
+        return alive[self.below(len(alive))]
 
     # --- anything may happen ------------------------------------------------------------------------
 
     def step(self) -> None:
         """One thing happens."""
-        calls = self.participants.calls
+        calls, suspended = self.participants.calls, [each for each in self.alive() if each.live.suspended]
         doings: list[Callable[[], None]] = []
         doings += [lambda: self.commit(*self._some_replies(3))] * (6 * bool(self.replies))
         doings += [self._deliver_some] * (6 * bool(self.mail))
         doings += [lambda: self.participants.end_call(calls[self.below(len(calls))])] * (4 * bool(calls))
         doings += [self._fire] * (4 * bool(self.due()))
         doings += [self._tick, self._publish, self._operate, self._disturb, self._noise]
-        doings += [lambda: self.commit(s.Resume("go on"))] * (4 * self.live.suspended)
+        doings += [self._decide] * (2 * any(each.outside.tasks for each in self.alive()))
+        doings += [lambda: self.commit((suspended[0].id, s.Resume("go on")))] * (4 * bool(suspended))
         doings[self.below(len(doings))]()
 
-    def _some_replies(self, most: int) -> list[Stimulus]:
+    def _some_replies(self, most: int) -> list[Happening]:
         """Take some of what has been told; some of it will come again."""
-        taken: list[Stimulus] = []
+        taken: list[Happening] = []
         for _ in range(1 + self.below(most)):
             if self.replies:
                 reply = self.replies[self.below(len(self.replies))]
@@ -94,22 +129,44 @@ class Run(World):
     def _deliver_some(self) -> None:
         message = self._pick()
         if not message.sent.to.startswith("gateway") and self.chance(6):
-            self.mail.append(Message(message.kind, message.path, message.sent, message.fresh))
+            self.mail.append(Message(message.kind, message.saga, message.path, message.sent, message.fresh))
         self.deliver(message)
 
     def _tick(self) -> None:
-        """The clock moves on, to the next timer or a little."""
-        coming = [due for due in self.outside.timers.values() if due > self.now]
-        self.now = min(coming) if coming and self.chance(3) else self.now + 1 + self.below(30)
+        """The clock moves on, to the next timer or a little; now and then nobody was there for a long time."""
+        coming = [due for due, *_ in self.timers() if due > self.now]
+        if self.chance(12):
+            self.now += 100 + self.below(400)
+        else:
+            self.now = min(coming) if coming and self.chance(3) else self.now + 1 + self.below(30)
 
     def _publish(self) -> None:
-        events = self.publish(("paid/1", "fetched/1")[self.below(2)])
+        """One event, or several at once."""
+        events: list[Happening] = []
+        for _ in range(1 + self.below(3)):
+            events += self.publish(f"{EVENTS[self.below(2)]}/1")
         if events:
             self.commit(*events)
 
+    def _decide(self) -> None:
+        """A person decides a task, or says who is to; several at once now and then."""
+        tasks = [(saga.id, path) for saga in self.alive() for path in saga.outside.tasks]
+        happened: list[Happening] = []
+        for _ in range(1 + self.below(2)):
+            id, path = tasks[self.below(len(tasks))]
+            if self.chance(4):
+                happened.append((id, s.Assign("ann", "bob", path)))
+            else:
+                happened.append((id, self._decision(path)))
+        self.commit(*happened)
+
+    def _decision(self, path: str) -> Stimulus:
+        return s.Decide(Raw(f'"decided {path} at {self.now}"'.encode()), "ann", path)
+
     def _operate(self) -> None:
         """An operator does something, sensible or not."""
-        paths = list(self.outside.incidents) or [""]
+        saga = self.any_saga()
+        paths = list(saga.outside.incidents) or [""]
         path = paths[self.below(len(paths))]
         actions: list[Stimulus] = [
             s.Retry("again", path),
@@ -119,13 +176,13 @@ class Run(World):
             s.Suspend("stop"),
         ]
         if self.chance(4):
-            actions.append(s.Cancel("enough"))
-        self._act(actions[self.below(len(actions))])
+            actions += [s.Cancel("enough"), s.Cancel("enough"), s.GiveUp("enough of it")]
+        self._act(saga, actions[self.below(len(actions))])
 
-    def _act(self, action: Stimulus) -> None:
-        self.tell(f"operator: {action}")
+    def _act(self, saga: Instance, action: Stimulus) -> None:
+        self.tell(f"operator of {saga.id}: {action}")
         before = self._some_replies(2) if self.chance(3) else ()
-        self.commit(*before, action, *(self._some_replies(2) if self.chance(3) else ()))
+        self.commit(*before, (saga.id, action), *(self._some_replies(2) if self.chance(3) else ()))
 
     def _disturb(self) -> None:
         participant = EVERYBODY[self.below(4)]
@@ -141,36 +198,42 @@ class Run(World):
 
     def _noise(self) -> None:
         """Something that means nothing: early, late, or for nobody. It changes nothing."""
-        paths = [record.path for record in self.written if isinstance(record, r.CommandSent | r.WaitBegun)]
-        gone = [path for path in paths if path not in self.live.visits] or ["nobody.1"]
-        path = gone[self.below(len(gone))]
+        sagas = list(self.sagas.values())
+        saga = sagas[self.below(len(sagas))]
+        kinds = r.CommandSent | r.WaitBegun | r.TaskOpened | r.RaceBegun | r.ScopeEntered | r.SleepBegun
+        paths = [record.path for record in saga.written if isinstance(record, kinds)]
+        gone = [path for path in paths if path not in saga.live.visits and path not in saga.live.scopes]
+        path = (gone or ["nobody.1"])[self.below(len(gone) or 1)]
         noise: list[Stimulus] = [
             s.TimerFired(path, "deadline"),
+            s.TimerFired(path, "remind"),
             s.EventArrived(path, f"event-{1 + self.below(3)}", Raw(b"{}")),
             s.Resolved(path, "done"),
             s.Failed(path, "late"),
+            s.Completed(path, Raw(b"null")),
         ]
-        early = [name.split("|") for name, due in self.outside.timers.items() if due > self.now]
+        early = [name.split("|") for name, due in saga.outside.timers.items() if due > self.now]
         if early:
             noise.append(s.TimerFired(*early[self.below(len(early))]))
-        self._changes_nothing(noise[self.below(len(noise))])
+        self._changes_nothing(saga, noise[self.below(len(noise))])
 
-    def _changes_nothing(self, stimulus: Stimulus) -> None:
-        outside = pending(self.live)
-        self.state, records = decide(self.graph, self.state, stimulus, self.now, self)
+    def _changes_nothing(self, saga: Instance, stimulus: Stimulus) -> None:
+        outside = pending(saga.live)
+        self.here = saga
+        saga.state, records = decide(saga.graph, saga.state, stimulus, self.now, self)
         if isinstance(stimulus, s.TimerFired):
             hold(not records, f"{stimulus} left {records}")
         hold(
             all(isinstance(record, r.Ignored | r.Held) for record in records), f"{stimulus} led to {records}"
         )
-        hold(pending(self.live) == outside, f"{stimulus} changed what is outside")
+        hold(pending(saga.live) == outside, f"{stimulus} changed what is outside")
         rows = [encode_records(records)] if records else []
-        self.rows += rows
-        self._check(rows)
+        saga.rows += rows
+        self._check({saga.id: rows})
 
     # --- all goes well ------------------------------------------------------------------------------
 
-    def finish(self, steps: int = 2000) -> None:
+    def finish(self, steps: int = 20_000) -> None:
         """The saga comes to its end, or it is in limbo."""
         self.tell("--- from here on all goes well")
         self.trouble = 0
@@ -185,28 +248,40 @@ class Run(World):
 
     def _go_on(self, tries: Counter[str]) -> None:
         mostly = not self.chance(8)
-        if self.live.suspended:
-            self.commit(s.Resume("go on"))
+        suspended = [saga for saga in self.alive() if saga.live.suspended]
+        if suspended:
+            self.commit((suspended[0].id, s.Resume("go on")))
         elif self.replies:
             self.commit(self.replies.pop(0))
         elif self.mail:
             self.deliver(self._pick(), well=mostly)
         elif self.participants.calls:
             self.participants.end_call(self.participants.calls[0], well=mostly)
-        elif self.outside.incidents:
-            path = next(iter(self.outside.incidents))
-            element = self.live.visits[path].element
+        elif self.incidents():
+            id, path, _ = self.incidents()[0]
+            saga = self.sagas[id]
+            element = saga.live.visits[path].element
             tries[element] += 1
-            self._act(s.Retry("again", path) if tries[element] < 5 else s.Skip("enough of it", path))
-        elif self.due():
-            self.commit(self.due()[0])
-        elif self.outside.waits and (not self.outside.timers or self.chance(2)):
-            event, _ = next(iter(self.outside.waits.values()))
-            self.commit(*self.publish(event))
-        elif self.outside.timers:
-            self.now = min(self.outside.timers.values())
+            again = s.Retry("again", path) if tries[element] < 5 else s.Skip("enough of it", path)
+            self._act(saga, again)
+        elif due := self.due():
+            self.commit(due[0])
         else:
-            raise Violation(f"in limbo: {self.live.status}, outside is {self.outside}")
+            self._wait_for_something()
+
+    def _wait_for_something(self) -> None:
+        """A person decides, an event comes, or time goes by."""
+        tasks = [(saga.id, path) for saga in self.alive() for path in saga.outside.tasks]
+        waits = [event for saga in self.alive() for event, _ in saga.outside.waits.values()]
+        timers = self.timers()
+        if tasks and (not timers or self.chance(2)):
+            self.commit((tasks[0][0], self._decision(tasks[0][1])))
+        elif waits and (not timers or self.chance(2)):
+            self.commit(*self.publish(waits[0]))
+        elif timers:
+            self.now = timers[0][0]
+        else:
+            raise Violation(f"in limbo: {[(saga.id, saga.outside) for saga in self.alive()]}")
 
     def clear_up(self) -> None:
         """It is over. What is still on its way arrives."""
@@ -216,7 +291,7 @@ class Run(World):
             elif self.participants.calls:
                 self.participants.end_call(self.participants.calls[0])
             else:
-                reply = self.replies.pop()
+                id, reply = self.replies.pop()
                 if not isinstance(reply, s.Retry):
-                    self._changes_nothing(reply)
+                    self._changes_nothing(self.sagas[id], reply)
         self._noise()

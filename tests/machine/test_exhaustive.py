@@ -33,6 +33,7 @@ from saga.machine import stimuli as s
 
 from .graphs import Blocks, again, end, graph, parallel, scope, step
 from .invariants import Violation, check_journal, check_state, hold
+from .order import what_was_done_is_undone_in_reverse
 from .scenario import Author, raw
 
 NULL = raw(None)
@@ -145,6 +146,7 @@ class Search:
             return
         records = _records(rows)
         check_journal(records)
+        what_was_done_is_undone_in_reverse(records)
         did = {path for path in world.did if "~" not in path}
         undone = {path.partition("~")[0] for path in world.did if "~" in path}
         completed = {record.path for record in records if isinstance(record, r.StepCompleted)}
