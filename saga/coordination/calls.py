@@ -40,8 +40,9 @@ MOST_CALLS = 10_000
 """How many sagas one saga may lead to within one batch, through those that it calls. What calls without ever waiting
 would fill it for ever."""
 
-LONGEST_ID = 500
-"""Characters of the id of a called saga: it grows with the depth of the calls, which must have an end."""
+LONGEST_ID = 2_000
+"""Characters of the id of a called saga: it grows with the depth of the calls, which must have an end. (The id of the
+saga that was started may have 500.)"""
 
 NULL = Raw(b"null")
 
