@@ -14,8 +14,7 @@ import signal
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, Literal, Self, TypeVar, cast
@@ -23,34 +22,33 @@ from typing import Any, Generic, Literal, Self, TypeVar, cast
 from msgspec import Raw
 
 from saga.actors.crew import Crew, Settings
+from saga.arguments import checked_id, checked_statuses, checked_tags, milliseconds
 from saga.clock import Clock, SystemClock
 from saga.codec import codec_for
 from saga.coordination import requests as q
 from saga.coordination.definitions import Definitions
-from saga.coordination.envelopes import Direct, RetryDeliveries
+from saga.coordination.envelopes import RetryDeliveries
 from saga.coordination.evaluation import key_text
 from saga.coordination.instances import Instance
-from saga.coordination.outcome import Completion, Outcome
 from saga.coordination.participation import Given, read_participants
 from saga.errors import (
-    CommandFailed,
     ForkedRuntime,
     NoHandler,
     NotAllowed,
     NotEncodable,
-    Overloaded,
     RuntimeClosed,
     UnknownSaga,
-    WaitTimeout,
 )
 from saga.flow.saga import Saga
 from saga.handle import Handle, refuse_in_actor
 from saga.history import HistoryEntry, read_history
+from saga.line import Line, Reply
 from saga.machine import Status, Stimulus
 from saga.machine import stimuli as s
 from saga.machine.acting import open_task, parked_visit
-from saga.messages import RESERVED_CODES, Command, Event, Rejected, key_field, type_name
+from saga.messages import Command, Event, key_field, type_name
 from saga.participants import Context
+from saga.sending import Sender
 from saga.store import OverviewRow, OwnerLock, StoreFiles, StoreReader
 from saga.tasks import OpenTask, read_tasks
 
@@ -59,12 +57,6 @@ __all__ = ["Runtime", "Start"]
 I = TypeVar("I")  # noqa: E741 - I as in input
 R = TypeVar("R")
 T = TypeVar("T")
-
-GRACE_S = 1.0
-"""Seconds that a request which has begun is waited for beyond its timeout: mostly its commit is under way."""
-
-MOST_ID = 500
-"""Characters of an id, at most; ids are repeated in every message of a saga."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +109,6 @@ class Runtime:
         """
         self._definitions = Definitions(sagas)
         self._participants = read_participants(contexts, self._definitions.given)
-        self._routes = {command: each.name for each in self._participants for command in each.commands}
-        self._answering = {
-            command: definition.saga for command, definition in self._definitions.answering.items()
-        }
         self._files = StoreFiles.at(store)
         self._clock: Clock = clock or SystemClock()
         self._settings = Settings(
@@ -130,7 +118,8 @@ class Runtime:
         self._pid = os.getpid()
         self._lock: OwnerLock | None = None
         self._crew: Crew | None = None
-        self._outstanding: set[Future[Any]] = set()
+        self._line = Line(self._open_crew, max_active)
+        self._sender = Sender(self._participants, self._definitions, self._line, self._open_crew)
         self._guard = threading.Lock()
 
     # --- opening and closing ----------------------------------------------------------------------
@@ -155,7 +144,7 @@ class Runtime:
             except BaseException:
                 self._release()
                 raise
-            crew.on_failure = self._fail_outstanding
+            crew.on_failure = self._line.fail_all
             self._crew = crew
         return self
 
@@ -174,7 +163,7 @@ class Runtime:
             in_order = crew.close(self._close_timeout if timeout is None else timeout)
             error = crew.failure or RuntimeClosed()
             crew.completions.fail_all(error)
-            self._fail_outstanding(error)
+            self._line.fail_all(error)
             crew.when_files_are_closed(self._release)
         return in_order
 
@@ -242,10 +231,10 @@ class Runtime:
 
     def start_many(self, starts: Iterable[Start[Any]], *, timeout: float = 30.0) -> list[Handle]:
         """Start many sagas in one commit, all or none; return their handles in the same order. Raises as `start`."""
-        crew = self._open_crew()
+        self._open_crew()
         request = self._start_request(starts)
-        completions = self._wait(crew, request, request.reply, timeout)
-        return self._handles(completions)
+        completions = self._line.ask(request, request.reply, timeout)
+        return self._line.handles(completions)
 
     async def start_async(
         self,
@@ -262,29 +251,25 @@ class Runtime:
 
     async def start_many_async(self, starts: Iterable[Start[Any]], *, timeout: float = 30.0) -> list[Handle]:
         """`start_many` for asyncio: does not block the loop."""
-        crew = self._open_crew()
+        self._open_crew()
         request = self._start_request(starts)
-        completions = await self._wait_async(crew, request, request.reply, timeout)
-        return self._handles(completions)
-
-    def _handles(self, completions: Iterable[Completion]) -> list[Handle]:
-        look, check = self._look, self._open_crew
-        return [Handle(completion, look, check) for completion in completions]
+        completions = await self._line.ask_async(request, request.reply, timeout)
+        return self._line.handles(completions)
 
     def handle(self, id: str) -> Handle:
         """Return a handle of a saga that was started before; waiting for one that is not there raises UnknownSaga."""
         crew = self._open_crew()
-        return Handle(crew.completions.of(id), self._look, self._open_crew)
+        return self._line.handle(crew.completions.of(id))
 
     def _start_request(self, starts: Iterable[Start[Any]]) -> q.StartSagas:
         refuse_in_actor("start")
-        return q.StartSagas([self._start_of(start) for start in starts], _Reply())
+        return q.StartSagas([self._start_of(start) for start in starts], Reply())
 
     def _start_of(self, start: Start[Any]) -> q.Start:
         definition = self._definitions.of(start.saga)
         data, twin = codec_for(definition.input).roundtrip(start.input)
-        saga_id = uuid.uuid4().hex if start.id is None else _checked_id(start.id)
-        return q.Start(definition, saga_id, Raw(data), twin, _checked_tags(start.tags), _at_ms(start.at))
+        saga_id = uuid.uuid4().hex if start.id is None else checked_id(start.id)
+        return q.Start(definition, saga_id, Raw(data), twin, checked_tags(start.tags), milliseconds(start.at))
 
     # --- events and commands ----------------------------------------------------------------------
 
@@ -295,12 +280,12 @@ class Runtime:
         Raises NotEncodable, RuntimeClosed, StoreFailed.
         """
         request = self._publish_request(event, id)
-        return self._wait(self._open_crew(), request, request.reply, timeout)
+        return self._line.ask(request, request.reply, timeout)
 
     async def publish_async(self, event: Event, *, id: str | None = None, timeout: float = 30.0) -> bool:
         """`publish` for asyncio: does not block the loop."""
         request = self._publish_request(event, id)
-        return await self._wait_async(self._open_crew(), request, request.reply, timeout)
+        return await self._line.ask_async(request, request.reply, timeout)
 
     def _publish_request(self, event: Event, id: str | None) -> q.Publish:
         refuse_in_actor("publish")
@@ -308,8 +293,8 @@ class Runtime:
         data, twin = codec.roundtrip(event)
         field_name = key_field(type(event))
         key = None if field_name is None else key_text(getattr(twin, field_name))
-        event_id = f"runtime:{uuid.uuid4().hex if id is None else _checked_id(id)}"
-        return q.Publish(event_id, codec.name, key, Raw(data), event_id, _Reply())
+        event_id = f"runtime:{uuid.uuid4().hex if id is None else checked_id(id)}"
+        return q.Publish(event_id, codec.name, key, Raw(data), event_id, Reply())
 
     def send(self, command: Command[R], *, id: str | None = None, timeout: float = 30.0) -> R:
         """Send a command to the context or gateway that handles it, and return its answer.
@@ -317,71 +302,15 @@ class Runtime:
         For what needs no saga. It is kept in the file of that context only: sent again with the same `id`, it is
         answered from there and not carried out twice (a gateway has no file: there it may be). A command that a saga
         of a context answers starts that saga, whose id is `send:` and `id`.
-        Raises Rejected, CommandFailed (a technical failure), NoHandler, WaitTimeout (it may still be carried out),
+        Raises Rejected, CommandFailed (a technical failure; a saga that was cancelled or ran out of time), NoHandler,
+        WaitTimeout (it may still be carried out), SagaParked and SagaConflict (of a saga that answers it),
         NotEncodable, RuntimeClosed, StoreFailed.
         """
-        if type(command) in self._answering:
-            started = self._start_of_command(command, id)
-            handle = self.start_many([started], timeout=timeout)[0]
-            return cast(R, _answer_of(handle.wait(timeout), handle.id))
-        command_id, reply = self._send(command, id)
-        try:
-            answer: R = reply.result(timeout)
-        except TimeoutError:
-            self._outstanding.discard(reply)
-            raise WaitTimeout(f"command {command_id!r}", timeout) from None
-        return answer
+        return cast(R, self._sender.send(command, id, timeout))
 
     async def send_async(self, command: Command[R], *, id: str | None = None, timeout: float = 30.0) -> R:
         """`send` for asyncio: does not block the loop."""
-        if type(command) in self._answering:
-            started = self._start_of_command(command, id)
-            handle = (await self.start_many_async([started], timeout=timeout))[0]
-            try:
-                return cast(R, _answer_of(await asyncio.wait_for(_outcome_of(handle), timeout), handle.id))
-            except TimeoutError:
-                raise WaitTimeout(f"command {handle.id!r}", timeout) from None
-        command_id, reply = self._send(command, id)
-        try:
-            answer: R = await asyncio.wait_for(asyncio.wrap_future(reply), timeout)
-        except TimeoutError:
-            self._outstanding.discard(reply)
-            raise WaitTimeout(f"command {command_id!r}", timeout) from None
-        return answer
-
-    def _start_of_command(self, command: Command[Any], id: str | None) -> Start[Any]:
-        """Return the start of the saga that answers a command; its id is the command's, so that it is started once."""
-        refuse_in_actor("send")
-        command_id = uuid.uuid4().hex if id is None else _checked_id(id)
-        return Start(self._answering[type(command)], command, f"send:{command_id}")
-
-    def _send(self, command: Command[Any], id: str | None) -> tuple[str, Future[Any]]:
-        refuse_in_actor("send")
-        crew = self._open_crew()
-        participant = self._routes.get(type(command))
-        if participant is None:
-            raise NoHandler(type_name(type(command)))
-        codec = codec_for(type(command))
-        data, twin = codec.roundtrip(command)
-        command_id = uuid.uuid4().hex if id is None else _checked_id(id)
-        reply: Future[Any] = _Reply()
-        self._outstanding.add(reply)
-
-        def answer(outcome: str, value: object, reason: str, code: str) -> None:
-            self._outstanding.discard(reply)
-            if outcome == "done":
-                reply.set_result(value)
-            elif outcome == "refused":
-                reply.set_exception(Rejected(reason, code=code))
-            else:
-                reply.set_exception(CommandFailed(command_id, reason))
-
-        crew.mailboxes[participant].post(Direct(f"send:{command_id}", codec.name, Raw(data), twin, answer))
-        if crew.closed or crew.failure is not None:  # it may have closed while we posted
-            self._open_crew()
-        if participant in crew.down:
-            crew.refuse_direct(participant)
-        return command_id, reply
+        return cast(R, await self._sender.send_async(command, id, timeout))
 
     # --- operators --------------------------------------------------------------------------------
 
@@ -450,8 +379,8 @@ class Runtime:
         self, id: str, name: str, stimulus: Stimulus | Callable[[Instance], Stimulus], timeout: float
     ) -> None:
         refuse_in_actor(name)
-        request = q.Act(id, name, stimulus, _Reply())
-        self._wait(self._open_crew(), request, request.reply, timeout)
+        request = q.Act(id, name, stimulus, Reply())
+        self._line.ask(request, request.reply, timeout)
 
     # --- tasks ------------------------------------------------------------------------------------
 
@@ -547,17 +476,17 @@ class Runtime:
         - `after`: the `no` of the last row of the page before.
         """
         name = self._definitions.of(saga).graph.name if isinstance(saga, type) else saga
-        statuses = None if status is None else _statuses(status)
+        statuses = None if status is None else checked_statuses(status)
         return self._read(
             lambda reader: reader.overview(saga=name, status=statuses, tags=tags, limit=limit, after=after)
         )
 
     def _read(self, read: Callable[[StoreReader], T]) -> T:
-        crew = self._open_crew()
+        self._open_crew()
         if self._files.in_memory:
-            reply: Future[T] = _Reply()
+            reply: Future[T] = Reply()
             request = q.Query(lambda connection: read(StoreReader.over(connection)), reply)
-            return self._wait(crew, request, reply, 30.0)
+            return self._line.ask(request, reply, 30.0)
         with StoreReader.open(self._files.directory) as reader:
             return read(reader)
 
@@ -574,114 +503,3 @@ class Runtime:
         if crew.closed:
             raise RuntimeClosed()
         return crew
-
-    def _look(self, completion: Completion) -> None:
-        self._open_crew().post(q.Look(completion))
-
-    def _post(self, crew: Crew, request: object, reply: Future[Any]) -> None:
-        self._outstanding.add(reply)
-        reply.add_done_callback(self._outstanding.discard)
-        crew.post(request)
-        if crew.closed or crew.failure is not None:  # it may have closed while we posted
-            self._open_crew()
-
-    def _wait(self, crew: Crew, request: object, reply: Future[T], timeout: float) -> T:
-        """Have the coordinator carry out `request`; return its reply."""
-        self._post(crew, request, reply)
-        try:
-            return reply.result(timeout)
-        except TimeoutError:
-            self._withdraw(crew, request, timeout)
-        try:
-            return reply.result(GRACE_S)
-        except TimeoutError:
-            raise _begun(request, timeout) from None
-
-    async def _wait_async(self, crew: Crew, request: object, reply: Future[T], timeout: float) -> T:
-        self._post(crew, request, reply)
-        waiting = asyncio.wrap_future(reply)
-        try:
-            return await asyncio.wait_for(asyncio.shield(waiting), timeout)
-        except TimeoutError:
-            self._withdraw(crew, request, timeout)
-        try:
-            return await asyncio.wait_for(asyncio.shield(waiting), GRACE_S)
-        except TimeoutError:
-            raise _begun(request, timeout) from None
-
-    def _withdraw(self, crew: Crew, request: object, timeout: float) -> None:
-        """The time is up: take a start back that has not begun, so that nothing is stored when Overloaded is raised."""
-        if isinstance(request, q.StartSagas) and request.claim():
-            raise Overloaded(crew.active, self._settings.max_active, timeout)
-
-    def _fail_outstanding(self, error: BaseException) -> None:
-        for reply in list(self._outstanding):
-            reply.set_exception(error)
-        self._outstanding.clear()
-
-
-class _Reply(Future[T]):
-    """A reply of which the first counts: the one that was asked for, or that the runtime has ended."""
-
-    def set_result(self, result: T) -> None:
-        with suppress(InvalidStateError):
-            super().set_result(result)
-
-    def set_exception(self, exception: BaseException | None) -> None:
-        with suppress(InvalidStateError):
-            super().set_exception(exception)
-
-
-async def _outcome_of(handle: Handle) -> Outcome:
-    return await handle
-
-
-def _answer_of(outcome: Outcome, command_id: str) -> Any:
-    """Return the answer of a saga that has answered a command; raise Rejected or CommandFailed when it was undone."""
-    refusal = outcome.refusal
-    if refusal is None:
-        return outcome.answer
-    if refusal.code in RESERVED_CODES:
-        raise CommandFailed(command_id, f"{refusal.reason} [{refusal.code}]")
-    raise Rejected(refusal.reason, code=refusal.code)
-
-
-def _begun(request: object, timeout: float) -> WaitTimeout:
-    """Return the error for what has begun and is not on disk yet, since the disk is full or slow."""
-    what = "the start" if isinstance(request, q.StartSagas) else f"the {type(request).__name__.lower()}"
-    return WaitTimeout(
-        f"{what} (it has begun, and may still come to be stored; ask again with the same id)", timeout
-    )
-
-
-def _checked_id(id: str) -> str:
-    if not isinstance(id, str) or not id or len(id) > MOST_ID or not id.isprintable():
-        raise NotEncodable("id", "", f"{id!r:.80} is no id: write 1 to {MOST_ID} printable characters")
-    return id
-
-
-def _checked_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
-    for key, value in tags.items():
-        for text in (key, value):
-            if not isinstance(text, str) or not text.isprintable() or len(text) > MOST_ID:
-                raise NotEncodable(
-                    "tags", str(key), f"{text!r:.80} is no text of at most {MOST_ID} printable characters"
-                )
-    return dict(tags)
-
-
-def _at_ms(at: datetime | None) -> int:
-    if at is None:
-        return 0
-    if at.tzinfo is None:
-        raise NotEncodable("at", "", f"{at!r} has no time zone; write it with tzinfo=UTC")
-    return -(-(at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1))
-
-
-def _statuses(status: Status | str | Sequence[Status | str]) -> Sequence[str]:
-    given = [status] if isinstance(status, str) else status
-    try:
-        return [Status(each).value for each in given]
-    except ValueError as error:
-        known = ", ".join(each.value for each in Status)
-        raise NotEncodable("status", "", f"{error}; write one of {known}") from None

@@ -66,6 +66,9 @@ HOUSE = (
     Layer("coordination", STARTS_OR_SLEEPS | CALENDAR | CHANCE),  # what coordinator and participants do
     Layer("actors", owns={"pykka"}),
     Layer("handle"),
+    Layer("arguments", EFFECTS, pure=True),  # what an application passes in, checked
+    Layer("line"),  # the application's requests to the coordinator
+    Layer("sending"),  # the application's commands to participants and answering sagas
     Layer("runtime"),
     Layer("cli", owns={"click"}),
     Layer("__main__"),  # python -m saga

@@ -207,9 +207,9 @@ class Coordinator:
                 return
 
     def _commit_singly(self, batch: Batch, effects: Effects, error: ConstraintFailed) -> None:
-        """Find the saga whose rows the schema refuses; give it up, commit the others."""
+        """Find the saga whose rows the schema refuses; give it up (with those it calls), commit the others."""
         log.error("rows_refused", part=error.part, reason=error.what)
-        for part in batch.split():
+        for part in batch.split(self.ledger.linked_groups()):
             try:
                 self._store.commit(part)
             except ConstraintFailed as refused:
@@ -379,14 +379,14 @@ class Coordinator:
         instance = self._find(message.saga_no)
         if instance is None:
             return
-        for path in [*instance.pending.commands, *instance.pending.resolves, *instance.pending.calls]:
-            try:
+        try:
+            for path in [*instance.pending.commands, *instance.pending.resolves]:
                 self.ledger.apply(instance, s.Blocked(path, "poison", message.reason), None)
-            except Exception as error:  # then it stays as it is on disk
-                self.ledger.discard(instance)
-                self.ledger.cache.drop(instance.no)
-                log.error("saga_not_parked", saga_no=instance.no, reason=describe(error))
-                return
+            self.ledger.calls.lost(instance, message.reason)
+        except Exception as error:  # then it stays as it is on disk
+            self.ledger.discard(instance)
+            self.ledger.cache.drop(instance.no)
+            log.error("saga_not_parked", saga_no=instance.no, reason=describe(error))
 
     def _fetch(self, message: q.Fetch) -> None:
         if self._holding:

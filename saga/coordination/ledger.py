@@ -24,7 +24,6 @@ from saga.coordination.evaluation import Author, Routing
 from saga.coordination.guard import Busy, describe
 from saga.coordination.instances import Cache, Instance, Loader
 from saga.coordination.requests import Start
-from saga.errors import NotDecodable
 from saga.flow.definition import Definition
 from saga.machine import Pending, Status, Stimulus, command_id, decide, encode_records, pending
 from saga.machine import stimuli as s
@@ -237,6 +236,18 @@ class Ledger:
         """Return the saga of this number if something has happened to it in this batch."""
         return self._dirty.get(no)
 
+    def linked_groups(self) -> list[list[int]]:
+        """Return the numbers of sagas that have called each other and of which something has happened to both, in
+        groups: what one did to the other is in the rows of both, or of none."""
+        here = {instance.state.id: instance.state for instance in self._dirty.values()}
+        groups: dict[str, list[int]] = {}
+        for no, instance in self._dirty.items():
+            top = instance.state
+            while top.parent in here:
+                top = here[top.parent]
+            groups.setdefault(top.id, []).append(no)
+        return [group for group in groups.values() if len(group) > 1]
+
     def discard(self, instance: Instance) -> None:
         """Take everything about a saga out of the batch: its state cannot be trusted."""
         no = instance.no
@@ -290,11 +301,6 @@ class Ledger:
         return True
 
     def _start_by_event(self, definition: Definition, event: Event) -> None:
-        try:
-            value = codec_for(definition.input).decode(bytes(event.event))
-        except NotDecodable as error:  # an event of an earlier shape: it starts nothing, and holds up nobody
-            log.error("event_starts_nothing", event_id=event.id, reason=str(error))
-            return
         saga_id = f"{definition.graph.name}:{event.id}"
         if saga_id in self._new_ids or self._store.find(saga_id) is not None:
             return
@@ -305,9 +311,12 @@ class Ledger:
                 "event_starts_nothing", event_id=event.id, saga=definition.graph.name, reason=describe(error)
             )
             return
-        self.start(
-            Start(definition, saga_id, event.event, value, {}, 0, event.correlation, event.id, event.id)
-        )
+        start = Start(definition, saga_id, event.event, value, {}, 0, event.correlation, event.id, event.id)
+        try:
+            self.start(start)
+        except Exception as error:  # a bug of ours: it costs this saga, and nobody else anything
+            self.discard_start(saga_id)
+            log.error("start_failed", saga_id=saga_id, reason=describe(error))
 
     def _offer(self, instance: Instance, path: str, event_id: str, event: Raw) -> bool:
         """Let an event happen to a visit that waits for it; False when it does not (any more)."""

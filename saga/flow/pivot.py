@@ -158,7 +158,8 @@ def _problems_behind(graph: Graph, node: Node, pivot: Step, also_around: bool) -
             )
         case _:
             pass
-    has_undo = isinstance(node, Step | Scope) and node.compensation is not None
+    # a call that is undone by undoing what it called has nothing that could be dropped
+    has_undo = isinstance(node, Step | Scope) and node.compensation not in (None, node.id)
     pivotal = isinstance(node, Step) and node.pivot
     if has_undo and not pivotal and not also_around and not _may_be_undone(graph, node, scopes):
         yield Problem(

@@ -169,11 +169,15 @@ class Batch:
         part.incidents = {key: row for key, row in self.incidents.items() if key[0] in wanted}
         return part
 
-    def split(self) -> list[Batch]:
+    def split(self, linked: Iterable[Iterable[int]] = ()) -> list[Batch]:
         """Return the shared part, then one batch for each saga in ascending order; committed in this order,
         the same.
+
+        `linked`: groups of sagas, none in two of them, that must be committed together, or not at all.
         """
-        return [self.only((), shared=True), *(self.only((no,)) for no in self.sagas())]
+        groups = {no: sorted(group) for group in linked for no in group}
+        parts = dict.fromkeys(tuple(groups.get(no, (no,))) for no in self.sagas())
+        return [self.only((), shared=True), *(self.only(nos) for nos in parts)]
 
 
 # --- rows that were read ---

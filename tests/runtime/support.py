@@ -21,7 +21,8 @@ from typing import Any
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from saga import Command, Context, Event, Gateway, Key, Outcome, Retry, Runtime, Saga, step, wait
+from saga import Command, Context, Event, Gateway, Key, OpenTask, Outcome, Retry, Runtime, Saga, step, wait
+from saga.verification import verify_store
 
 DEADLINE = 20.0
 """Seconds that a test waits for something that should come at once; reached only when it never comes."""
@@ -363,3 +364,33 @@ def together(call: Callable[..., Any], *arguments: Any, **named: Any) -> Iterato
 def completed(outcome: Outcome) -> bool:
     """Return whether a saga got through."""
     return outcome.completed
+
+
+def code_of(outcome: Outcome) -> str:
+    """Return the code of the refusal that a saga ended with, "" when it completed."""
+    return "" if outcome.refusal is None else outcome.refusal.code
+
+
+def statuses(runtime: Runtime) -> dict[str, str]:
+    """Return the status of every saga, by id."""
+    return {row.id: row.status for row in runtime.list(limit=10_000)}
+
+
+def until_status(runtime: Runtime, saga_id: str, status: str) -> None:
+    """Wait until a saga has this status."""
+    until = time.monotonic() + DEADLINE
+    while statuses(runtime).get(saga_id) != status:
+        assert time.monotonic() < until, f"{saga_id} never was {status}: {statuses(runtime)}"
+
+
+def until_open(runtime: Runtime, count: int = 1) -> list[OpenTask]:
+    """Wait until so many tasks are open, and return them."""
+    until = time.monotonic() + DEADLINE
+    while len(tasks := runtime.tasks(limit=10_000)) < count:
+        assert time.monotonic() < until, f"not {count} tasks but {tasks}"
+    return tasks
+
+
+def sound(store: Path) -> None:
+    """Fail when what is stored contradicts itself."""
+    assert [str(finding) for finding in verify_store(store)] == []

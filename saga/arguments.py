@@ -1,0 +1,53 @@
+"""What an application passes in, checked: every bad argument gets one clear error, before anything is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from saga.errors import NotEncodable
+from saga.machine import Status
+
+__all__ = ["checked_id", "checked_statuses", "checked_tags", "milliseconds"]
+
+MOST_ID = 500
+"""Characters of an id, at most; ids are repeated in every message of a saga."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def checked_id(id: str) -> str:
+    """Return an id. Raises NotEncodable when it is none."""
+    if not isinstance(id, str) or not id or len(id) > MOST_ID or not id.isprintable():
+        raise NotEncodable("id", "", f"{id!r:.80} is no id: write 1 to {MOST_ID} printable characters")
+    return id
+
+
+def checked_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
+    """Return a copy of the tags. Raises NotEncodable when one of them is no text, or too long."""
+    for key, value in tags.items():
+        for text in (key, value):
+            if not isinstance(text, str) or not text.isprintable() or len(text) > MOST_ID:
+                raise NotEncodable(
+                    "tags", str(key), f"{text!r:.80} is no text of at most {MOST_ID} printable characters"
+                )
+    return dict(tags)
+
+
+def milliseconds(at: datetime | None) -> int:
+    """Return a time in UTC ms, rounded up, 0 for None. Raises NotEncodable when it has no time zone."""
+    if at is None:
+        return 0
+    if at.tzinfo is None:
+        raise NotEncodable("at", "", f"{at!r} has no time zone; write it with tzinfo=UTC")
+    return -(-(at - _EPOCH) // timedelta(milliseconds=1))
+
+
+def checked_statuses(status: Status | str | Sequence[Status | str]) -> Sequence[str]:
+    """Return one or several statuses as a list. Raises NotEncodable when there is no such status."""
+    given = [status] if isinstance(status, str) else status
+    try:
+        return [Status(each).value for each in given]
+    except ValueError as error:
+        known = ", ".join(each.value for each in Status)
+        raise NotEncodable("status", "", f"{error}; write one of {known}") from None
