@@ -73,7 +73,7 @@ class Author:
 
     def command(self, element: str, item: Item | None) -> Sent:
         sent = self._sent(element, {})
-        self.items_seen.setdefault(element, []).append(None if item is None else json.loads(item.value))
+        self.items_seen.setdefault(element, []).append(None if item is None else json.loads(bytes(item.value)))
         return sent
 
     def undo(self, function: str, done: Done) -> Sent:
@@ -193,6 +193,22 @@ class Scenario:
         """The event that a wait waits for is there."""
         return self._take(s.EventArrived(self.path(name), event_id, raw(event_id)))
 
+    def answer_at(self, path: str, value: object = None) -> Scenario:
+        """The command of this visit was carried out."""
+        return self._take(s.Completed(path, raw(value)))
+
+    def refuse_at(self, path: str, code: str = "no") -> Scenario:
+        """The command of this visit is refused."""
+        return self._take(s.Refused(path, code, "sorry"))
+
+    def resolve_at(self, path: str, outcome: Any, value: object = None) -> Scenario:
+        """What became of the command of this visit."""
+        return self._take(s.Resolved(path, outcome, raw(value)))
+
+    def event_at(self, path: str, event_id: str = "event-2") -> Scenario:
+        """An event is there for a visit, which may be over."""
+        return self._take(s.EventArrived(path, event_id, raw(event_id)))
+
     def decide(self, name: str = "", value: object = None, by: str = "ann") -> Scenario:
         """A person decides a task."""
         return self._take(s.Decide(raw(value), by, name))
@@ -295,14 +311,15 @@ class Scenario:
 
     def knows(self, **values: object) -> Scenario:
         """Exactly these leaves have these values."""
-        assert {name: json.loads(value) for name, value in self._live.results.items()} == values
+        assert {name: json.loads(bytes(value)) for name, value in self._live.results.items()} == values
         return self
 
     def undoes(self, *names: str) -> Scenario:
         """Exactly these compensations follow, one after the other, and each is carried out."""
         for name in names:
-            self.sends(name).answer(name)
-        return self.sends()
+            assert f"{name}/1" in [sent.type for sent, _ in self.pending.commands.values()]
+            self.answer(name)
+        return self
 
     def parked(self, **kinds: str) -> Scenario:
         """Exactly these visits are parked, for a reason of this kind; compensations go by their step."""
