@@ -73,7 +73,9 @@ class Author:
 
     def command(self, element: str, item: Item | None) -> Sent:
         sent = self._sent(element, {})
-        self.items_seen.setdefault(element, []).append(None if item is None else json.loads(bytes(item.value)))
+        self.items_seen.setdefault(element, []).append(
+            None if item is None else json.loads(bytes(item.value))
+        )
         return sent
 
     def undo(self, function: str, done: Done) -> Sent:
@@ -373,6 +375,16 @@ class Scenario:
 
     def path(self, name: str) -> str:
         return self.visit(name).path
+
+    def records(self) -> list[Record]:
+        """Return the whole journal."""
+        return [record for row in self.rows for record in decode_records(row)]
+
+    def undo_command(self, name: str) -> Raw:
+        """Return the command of a compensation that is out."""
+        visit = next(v for v in self._live.visits.values() if v.undoes is not None and v.element == name)
+        assert visit.sent is not None
+        return visit.sent.command
 
     def sent_order(self) -> list[str]:
         """Return the names of all commands ever sent, in order."""
