@@ -84,8 +84,8 @@ def _settle(turn: Turn, path: str) -> None:
     scope = turn.state.scopes.get(path)
     if scope is None:
         return
-    if scope.undoing and scope.direction is Direction.FORWARD:
-        undo_some(turn, scope)
+    if scope.undoing and scope.direction is Direction.FORWARD and undo_some(turn, scope):
+        return
     if scope.open:
         return
     if scope.direction is _FORWARD:

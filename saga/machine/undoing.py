@@ -8,7 +8,7 @@ The same holds for a compensation in the middle of the flow (`compensate`), whic
 
 from __future__ import annotations
 
-from saga.flow.graph import Compensate, Scope
+from saga.flow.graph import Compensate, Each, Scope
 from saga.machine import records as r
 from saga.machine.state import TOP, Done, Phase, ScopeInstance
 from saga.machine.turn import Stuck, Turn
@@ -24,29 +24,40 @@ def undo_next(turn: Turn, scope: ScopeInstance) -> bool:
     return True
 
 
-def undo_some(turn: Turn, scope: ScopeInstance) -> None:
+def undo_some(turn: Turn, scope: ScopeInstance) -> bool:
     """Go on with the compensations that stand in the middle of the flow of a scope instance which goes forward: send
-    the next one, or let the flow go on when none is left. One at a time, whoever asked for it."""
+    the next one, or let the flow go on when none is left. One at a time, whoever asked for it.
+
+    Return whether anything goes on, so that the scope is not complete though nothing may be open in it."""
     visits = [visit for visit in turn.state.visits.values() if visit.scope == scope.path]
     if any(visit.undoes is not None for visit in visits):
-        return
+        return True
+    goes_on = False
     for visit in visits:
         if visit.phase is not Phase.UNDOING:
             continue
-        wanted = (x for x in reversed(scope.done) if x.order <= visit.until and _belongs_to(x, visit.target))
+        wanted = (x for x in reversed(scope.done) if x.order <= visit.until and _belongs_to(turn, x, visit.target))
         done = next(wanted, None)
+        goes_on = True
         if done is not None:
             _send(turn, scope, done)
-            return
+            break
         node = turn.graph.nodes[visit.element]
         assert isinstance(node, Compensate)
         turn.record(r.CompensationDone(visit.path))
         turn.arrive(visit.scope, node.next)
+    return goes_on
 
 
-def _belongs_to(done: Done, target: str) -> bool:
-    """Whether something was done by the element `target`, or in it; every element of its path has an ordinal."""
-    return not target or any(part.rpartition(".")[0] == target for part in done.path.split("/"))
+def _belongs_to(turn: Turn, done: Done, target: str) -> bool:
+    """Whether something was done by the element `target`, or in it: its path names all it is in."""
+    is_item = False
+    for part in done.path.split("/") if target else ():
+        element = part.rpartition(".")[0]
+        if element == target and not is_item:
+            return True
+        is_item = not is_item and isinstance(turn.graph.nodes.get(element), Each)
+    return not target
 
 
 def _send(turn: Turn, scope: ScopeInstance, done: Done) -> None:

@@ -34,9 +34,10 @@ from saga.machine import (
 )
 from saga.machine import records as r
 from saga.machine import stimuli as s
-from saga.machine.state import Done, Item, Sent, Visit
+from saga.machine.pending import REMIND
+from saga.machine.state import Done, Item, Sent, Visit, is_call
 
-from .graphs import Blocks, graph
+from .graphs import Blocks, calls, graph
 
 __all__ = ["Author", "Scenario", "raw", "scenario"]
 
@@ -47,21 +48,35 @@ def raw(value: object) -> Raw:
 
 
 class Author:
-    """Stands in for the author's functions. Conditions hold by name; what is in `broken` raises."""
+    """Stands in for the author's functions. Conditions hold by name (given a list: one after the other); what is in
+    `broken` raises."""
 
-    def __init__(self, holds: Mapping[str, bool], sleeps: int) -> None:
-        self.holds = dict(holds)
+    def __init__(
+        self,
+        holds: Mapping[str, bool | list[bool]],
+        sleeps: int,
+        lists: Mapping[str, list[object]],
+        to: Mapping[str, str],
+    ) -> None:
+        self.holds = {name: list(held) if isinstance(held, list) else held for name, held in holds.items()}
         self.sleeps = sleeps
         self.broken: dict[str, str] = {}
-        self.listed: dict[str, list[object]] = {}
-        """What `items` lists, by its name."""
+        self.lists = lists
+        """What is listed as items, by the name of the leaf."""
         self.seen: dict[str, Done] = {}
         """What each compensation was called with last."""
+        self.items_seen: dict[str, list[object]] = {}
+        """The items that each step was called with, in order."""
         self._numbers: Counter[str] = Counter()
-        self.to: dict[str, str] = {}
+        self.to = to
+        """What carries out what, if not `context`."""
 
     def command(self, element: str, item: Item | None) -> Sent:
-        return self._sent(element, {})
+        sent = self._sent(element, {})
+        self.items_seen.setdefault(element, []).append(
+            None if item is None else json.loads(bytes(item.value))
+        )
+        return sent
 
     def undo(self, function: str, done: Done) -> Sent:
         self.seen[function] = copy.copy(done)
@@ -77,7 +92,8 @@ class Author:
 
     def condition(self, name: str, item: Item | None) -> bool:
         self._call(name)
-        return self.holds[name]
+        held = self.holds[name]
+        return held.pop(0) if isinstance(held, list) else held
 
     def answer(self, element: str, item: Item | None) -> Raw:
         self._call(element)
@@ -93,7 +109,7 @@ class Author:
 
     def items(self, element: str, item: Item | None) -> list[Raw]:
         self._call(element)
-        return [raw(each) for each in self.listed[element]]
+        return [raw(item) for item in self.lists[element]]
 
     def _call(self, function: str) -> None:
         if function in self.broken:
@@ -102,6 +118,8 @@ class Author:
     def _sent(self, function: str, command: object) -> Sent:
         self._call(function)
         to = self.to.get(function, "context")
+        if is_call(to):
+            return Sent(f"{function}/1", raw(command), to, 0)
         self._numbers[to] += 1
         return Sent(f"{function}/1", raw(command), to, self._numbers[to])
 
@@ -112,20 +130,27 @@ class Scenario:
     def __init__(
         self,
         *flow: Blocks,
-        holds: Mapping[str, bool] = {},
+        holds: Mapping[str, bool | list[bool]] = {},
+        lists: Mapping[str, list[object]] = {},
         sleeps: int = 50,
         id: str = "trip-1",
         start_at: int = 0,
         event_id: str = "",
+        deadline: int | None = None,
+        parent: str = "",
+        reply_to: str = "",
     ) -> None:
-        self.graph = graph(*flow)
-        self.author = Author(holds, sleeps)
+        self.graph = graph(*flow, deadline=deadline)
+        to = {block.name: block.to for block in calls(*flow).values()}
+        self.author = Author(holds, sleeps, lists, to)
         self.now = 0
         self.rows: list[bytes] = []
         self.last: list[Record] = []
         """The records of the last stimulus."""
         self.state: State | None = None
-        self._start = s.Start(id, "Trip/1", raw({}), id, event_id=event_id, at=start_at)
+        self._start = s.Start(
+            id, "Trip/1", raw({}), id, event_id=event_id, at=start_at, parent=parent, reply_to=reply_to
+        )
 
     # --- given ------------------------------------------------------------------------------------
 
@@ -169,6 +194,38 @@ class Scenario:
     def event(self, name: str, event_id: str = "event-1") -> Scenario:
         """The event that a wait waits for is there."""
         return self._take(s.EventArrived(self.path(name), event_id, raw(event_id)))
+
+    def answer_at(self, path: str, value: object = None) -> Scenario:
+        """The command of this visit was carried out."""
+        return self._take(s.Completed(path, raw(value)))
+
+    def refuse_at(self, path: str, code: str = "no") -> Scenario:
+        """The command of this visit is refused."""
+        return self._take(s.Refused(path, code, "sorry"))
+
+    def resolve_at(self, path: str, outcome: Any, value: object = None) -> Scenario:
+        """What became of the command of this visit."""
+        return self._take(s.Resolved(path, outcome, raw(value)))
+
+    def event_at(self, path: str, event_id: str = "event-2") -> Scenario:
+        """An event is there for a visit, which may be over."""
+        return self._take(s.EventArrived(path, event_id, raw(event_id)))
+
+    def decide(self, name: str = "", value: object = None, by: str = "ann") -> Scenario:
+        """A person decides a task."""
+        return self._take(s.Decide(raw(value), by, name))
+
+    def assign(self, name: str, to: str) -> Scenario:
+        """A task is for this person."""
+        return self._take(s.Assign(to, "bob", name))
+
+    def give_up(self) -> Scenario:
+        """The caller of the saga does not want it any more."""
+        return self._take(s.GiveUp("not wanted"))
+
+    def reverse(self, reply_to: str = "book.1~1") -> Scenario:
+        """The caller of the saga is undone."""
+        return self._take(s.Reverse(reply_to))
 
     def at(self, now_ms: int) -> Scenario:
         """Move the time on; timers that are due fire, in due order."""
@@ -222,13 +279,48 @@ class Scenario:
         assert sorted(event for event, _ in self.pending.waits.values()) == _types(names)
         return self
 
+    def calls(self, *names: str) -> Scenario:
+        """Exactly these sagas are called, or undone, and wanted."""
+        assert self._called(given_up=False) == sorted(names)
+        return self
+
+    def gives_up(self, *names: str) -> Scenario:
+        """Exactly these sagas that were called are given up."""
+        assert self._called(given_up=True) == sorted(names)
+        return self
+
+    def _called(self, *, given_up: bool) -> list[str]:
+        out = self.pending.calls.values()
+        return sorted(
+            sent.to.split(" ")[1].removesuffix("/1") for sent, unwanted in out if unwanted is given_up
+        )
+
+    def tasks(self, *names: str) -> Scenario:
+        """Exactly these tasks are open."""
+        assert sorted(task.element for task in self.pending.tasks.values()) == sorted(names)
+        return self
+
     def timers(self, **due: int) -> Scenario:
-        """Exactly these timers are armed: `pay=100`, by the element or scope they belong to."""
-        found = {
-            name.partition("|")[0].split("/")[-1].rpartition(".")[0].replace("-", "_"): due
-            for name, due in self.pending.timers.items()
-        }
+        """Exactly these timers are armed: `pay=100`, by the element or scope they belong to; a reminder is
+        `pay_remind=100`."""
+        found = {}
+        for name, at in self.pending.timers.items():
+            path, kind = name.split("|")
+            element = path.split("/")[-1].rpartition(".")[0].replace("-", "_")
+            found[f"{element}_remind" if kind == REMIND else element] = at
         assert found == due
+        return self
+
+    def knows(self, **values: object) -> Scenario:
+        """Exactly these leaves have these values."""
+        assert {name: json.loads(bytes(value)) for name, value in self._live.results.items()} == values
+        return self
+
+    def undoes(self, *names: str) -> Scenario:
+        """Exactly these compensations follow, one after the other, and each is carried out."""
+        for name in names:
+            assert f"{name}/1" in [sent.type for sent, _ in self.pending.commands.values()]
+            self.answer(name)
         return self
 
     def parked(self, **kinds: str) -> Scenario:
@@ -283,6 +375,16 @@ class Scenario:
 
     def path(self, name: str) -> str:
         return self.visit(name).path
+
+    def records(self) -> list[Record]:
+        """Return the whole journal."""
+        return [record for row in self.rows for record in decode_records(row)]
+
+    def undo_command(self, name: str) -> Raw:
+        """Return the command of a compensation that is out."""
+        visit = next(v for v in self._live.visits.values() if v.undoes is not None and v.element == name)
+        assert visit.sent is not None
+        return visit.sent.command
 
     def sent_order(self) -> list[str]:
         """Return the names of all commands ever sent, in order."""
