@@ -146,7 +146,8 @@ def task(
 ) -> MakesTask[Any]:
     """Make a method a task for a person: it returns what the person is shown, `self.<task>` is the decision.
 
-    - `answer`: the type of the decision; None: it is only to be done. See `Runtime.tasks` and `Runtime.decide`.
+    - `answer`: the type of the decision; None: it is only to be done. See `Runtime.tasks` and
+      `Runtime.complete_task`.
     - `within`, `otherwise`, `every`: as for `wait`.
     """
 
