@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from inspect import isfunction
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from saga.flow.elements import (
@@ -116,6 +117,9 @@ def wait(
       wait goes on. With a third value, at most so many times.
     """
 
+    if isfunction(event):  # @wait without its parentheses: see `functions`
+        return Wait(event, event=None)  # type: ignore[unreachable]
+
     def make(function: Any) -> Any:
         return Wait(function, event=event, within=within, otherwise=otherwise, every=every)
 
@@ -170,6 +174,9 @@ def call(saga: type[Saga[I]], *, answer: Any = None, timeout: timedelta | None =
     When the called saga is refused, so is the call, with its code. When this saga turns back, a called saga that runs
     is cancelled, and one that has completed is undone, unless a `@that_call.compensation` says what undoes it.
     """
+
+    if isfunction(saga):
+        return Call(saga, saga=None)  # type: ignore[unreachable]
 
     def make(function: Any) -> Any:
         return Call(function, saga=saga, answer=answer, timeout=timeout)

@@ -7,7 +7,6 @@ import io
 import re
 import sys
 import types
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,10 +24,10 @@ def blocks_of(language: str) -> list[tuple[int, str]]:
 
 
 @pytest.fixture
-def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
+def module(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     made = types.ModuleType("flow_in_docs")
     monkeypatch.setitem(sys.modules, made.__name__, made)
-    yield made
+    return made
 
 
 def test_the_code_runs_in_its_order_and_prints_what_it_says(module: types.ModuleType) -> None:
