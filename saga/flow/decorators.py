@@ -118,7 +118,7 @@ def wait(
     """
 
     if isfunction(event):  # @wait without its parentheses: see `functions`
-        return Wait(event, event=None)  # type: ignore[unreachable]
+        return Wait(event, event=None)
 
     def make(function: Any) -> Any:
         return Wait(function, event=event, within=within, otherwise=otherwise, every=every)
@@ -176,7 +176,7 @@ def call(saga: type[Saga[I]], *, answer: Any = None, timeout: timedelta | None =
     """
 
     if isfunction(saga):
-        return Call(saga, saga=None)  # type: ignore[unreachable]
+        return Call(saga, saga=None)
 
     def make(function: Any) -> Any:
         return Call(function, saga=saga, answer=answer, timeout=timeout)
