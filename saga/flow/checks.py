@@ -6,7 +6,7 @@ Rules
    of visits, in which an item of an `each` is `item`.
 2. A step has one compensation at most. A method that takes the name of another one takes its place, and what
    hung on that one is lost.
-3. Durations are positive and at most a hundred years; counts are whole numbers from 1.
+3. Durations are positive and at most a hundred years; counts are whole numbers from 1 to a thousand million.
 4. `timeout`, `failed` and `cancelled` are codes of the machine. A scope may catch the first two.
 
 See `structure` for where things stand, `functions` for annotations, `pivot` for what follows a pivot.
@@ -30,6 +30,8 @@ __all__ = ["name_problems", "value_problems"]
 
 FIELDS = frozenset({"id", "input", "started_at", "tags"})
 MADE_BY_RUNTIME = frozenset({"__init__", "__new__"})
+MOST = 1_000_000_000
+"""The largest count: a graph is stored, and numbers in JSON have an end."""
 NODES = frozenset({"start", "end"})
 PATHS = frozenset({"item"})
 """What is no element, and stands in the paths of visits."""
@@ -223,8 +225,8 @@ def _duration(name: str, what: str, given: object, optional: bool = True) -> Ite
 
 
 def _whole(name: str, what: str, given: object) -> Iterator[Problem]:
-    if type(given) is not int or given < 1:
-        yield Problem(name, f"{what} is {given!r}", "write a whole number from 1")
+    if type(given) is not int or not 1 <= given <= MOST:
+        yield Problem(name, f"{what} is {given!r:.40}", f"write a whole number from 1 to {MOST}")
 
 
 def _is_number(given: object) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from inspect import isfunction
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from saga.flow.elements import (
@@ -116,6 +117,9 @@ def wait(
       wait goes on. With a third value, at most so many times.
     """
 
+    if isfunction(event):  # @wait without its parentheses: see `functions`
+        return Wait(event, event=None)
+
     def make(function: Any) -> Any:
         return Wait(function, event=event, within=within, otherwise=otherwise, every=every)
 
@@ -146,7 +150,8 @@ def task(
 ) -> MakesTask[Any]:
     """Make a method a task for a person: it returns what the person is shown, `self.<task>` is the decision.
 
-    - `answer`: the type of the decision; None: it is only to be done. See `Runtime.tasks` and `Runtime.decide`.
+    - `answer`: the type of the decision; None: it is only to be done. See `Runtime.tasks` and
+      `Runtime.complete_task`.
     - `within`, `otherwise`, `every`: as for `wait`.
     """
 
@@ -169,6 +174,9 @@ def call(saga: type[Saga[I]], *, answer: Any = None, timeout: timedelta | None =
     When the called saga is refused, so is the call, with its code. When this saga turns back, a called saga that runs
     is cancelled, and one that has completed is undone, unless a `@that_call.compensation` says what undoes it.
     """
+
+    if isfunction(saga):
+        return Call(saga, saga=None)
 
     def make(function: Any) -> Any:
         return Call(function, saga=saga, answer=answer, timeout=timeout)

@@ -50,6 +50,7 @@ __all__ = [
     "StepForItem",
     "Task",
     "Wait",
+    "arguments_of",
     "takes_item",
 ]
 
@@ -311,7 +312,12 @@ class ConditionForItem(Condition[S], Generic[S, T]):
 
 def takes_item(method: Method) -> bool:
     """Return whether a leaf or condition takes the item of an `each` beside `self`."""
+    return arguments_of(method) == 2
+
+
+def arguments_of(method: Method) -> int:
+    """Return how many arguments a method takes, `self` included; 0 when it is no function."""
     try:
-        return len(inspect.signature(method.function).parameters) == 2
+        return len(inspect.signature(method.function).parameters)
     except (TypeError, ValueError):
-        return False
+        return 0

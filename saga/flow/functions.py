@@ -188,7 +188,7 @@ class _Reader:
             )
             self.problem(call, what, f"annotate it -> {shown(definition.input)}")
             return None
-        if call.answer is not None and call.answer != definition.answer:
+        if call.answer not in (None, types.NoneType, definition.answer):
             what = (
                 f"expects {shown(call.answer)}, but {call.saga.__name__} answers {shown(definition.answer)}"
             )
@@ -243,7 +243,8 @@ class _Reader:
         key = self.returned(wait, "annotate it with the type of the key, such as -> str")
         event: object = wait.event
         if not (isinstance(event, type) and issubclass(event, Event)):
-            self.problem(wait, f"waits for {shown(event)}, which is not an Event", "derive it from Event")
+            remedy = "write @wait(TheEvent), a class derived from Event"
+            self.problem(wait, f"waits for {shown(event)}, which is not an Event", remedy)
             return None
         try:
             field = key_field(event)

@@ -25,6 +25,7 @@ from saga.flow.elements import (
     Step,
     Task,
     Wait,
+    arguments_of,
     takes_item,
 )
 from saga.flow.functions import Function
@@ -79,7 +80,7 @@ def _problems(method: Method, each: Part | None, functions: Mapping[str, Functio
     items = functions.get(getattr(getattr(each.block, "items", None), "name", ""))
     item = None if items is None else items.lists
     if not takes:
-        if isinstance(method, Step | Wait | Task | Items):
+        if isinstance(method, Step | Wait | Task | Items) and arguments_of(method) == 1:
             kind = "item" if item is None else f"item: {shown(item)}"
             what = f"stands in {each.id}, and does not take the item"
             yield Problem(name, what, f"write def {name}(self, {kind}) -> ...")

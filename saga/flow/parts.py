@@ -17,7 +17,7 @@ import reprlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeGuard
+from typing import Literal, TypeAlias
 
 from saga.errors import Problem
 from saga.flow.blocks import Again, Choice, Compensate, Each, End, Parallel, Race, Refuse, Repeat, Scope
@@ -160,7 +160,7 @@ def _blocks_in(block: object) -> Inside:
             return _sequence((*(_block_of_case(case) for case in block.cases), block.otherwise))
         case Race():
             ways: Inside = [("way", _way(way)) for way in block.ways]
-            return ways + (_late(block.after[1]) if _is_pair(block.after) else [])
+            return ways + _late(_block_behind(block.after))
         case Repeat():
             return [("body", block.body)]
         case Each():
@@ -175,10 +175,6 @@ def _blocks_in(block: object) -> Inside:
             return []
 
 
-def _is_pair(given: object) -> TypeGuard[tuple[Any, Any]]:
-    return isinstance(given, tuple) and len(given) == 2
-
-
 def _way(way: object) -> object:
     """Return the sequence of a leaf that waits and what is behind it."""
     if isinstance(way, tuple):
@@ -187,9 +183,14 @@ def _way(way: object) -> object:
 
 
 def _block_of_case(case: object) -> object:
-    if isinstance(case, tuple):
-        return case[1] if len(case) == 2 else case[1:]
-    return case if isinstance(case, Block) else ()
+    return case if isinstance(case, Block) else _block_behind(case) or ()
+
+
+def _block_behind(given: object) -> object:
+    """Return the block of a pair, or what may have been meant; None when there is nothing."""
+    if not isinstance(given, tuple):
+        return None
+    return given[1] if len(given) == 2 else given[1:]
 
 
 def name_of(thing: object) -> str:

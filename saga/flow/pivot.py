@@ -8,6 +8,7 @@ Rules
 3. Behind a pivot a refusal of the flow's own making (a `refuse`, a wait or task that is late, a scope out of time)
    must be caught, by a scope behind the pivot, and for good: a catch that may end in an `again` of its scope does not,
    since what was caught goes on when that is used up. Refusals of participants cannot be foreseen; they park it.
+   The same holds for what happens beside something before the pivot, in the same scope: it may still be under way.
 4. Behind a pivot a compensation runs only inside a scope that catches, or that is ended while a branch is
    open, or for a `compensate`; elsewhere it is a mistake. One that is also reached on a way around the pivot is none.
 
@@ -74,6 +75,8 @@ def pivot_problems(graph: Graph) -> list[Problem]:
     for node in graph.nodes.values():
         if node.id in behind:
             problems.extend(_problems_behind(graph, node, behind[node.id], node.id in around))
+    for pivot in pivots:
+        problems.extend(_problems_meanwhile(graph, pivot, set(behind)))
     return problems
 
 
@@ -132,11 +135,40 @@ def _problems_behind(graph: Graph, node: Node, pivot: Step, also_around: bool) -
                 what = f"is {_a_pivot(node, 'a second pivot')}, {place}"
                 remedy = "only one step can be the last that may be refused"
             yield Problem(node.id, what, remedy)
+        case _:
+            yield from _refusals(graph, node, place, "put it before the pivot")
+    # a call that is undone by undoing what it called has nothing that could be dropped
+    has_undo = isinstance(node, Step | Scope) and node.compensation not in (None, node.id)
+    pivotal = isinstance(node, Step) and node.pivot
+    if has_undo and not pivotal and not also_around and not _may_be_undone(graph, node, scopes):
+        yield Problem(
+            node.id,
+            f"has a compensation that never runs, since it stands {place}",
+            "drop the compensation, or put it in a scope with a catch",
+        )
+
+
+def _problems_meanwhile(graph: Graph, pivot: Step, behind: set[str]) -> Iterator[Problem]:
+    """Yield what may refuse when the pivot is passed, because it happens beside something that led there."""
+    levels = {pivot.scope, *(scope.scope for scope in graph.enclosing(pivot))}
+    for host, entries in _hosts(graph):
+        leads_there = pivot.id in reach([host.id], lambda id: _successors(graph, id))
+        if host.scope not in levels or host.id in behind or not leads_there:
+            continue
+        place = f"beside {host.id}, which the pivot {pivot.id} does not wait for"
+        for id in reach(entries, lambda id: _successors(graph, id)):
+            yield from _refusals(graph, graph.nodes[id], place, f"put scope(...) around {host.id}")
+
+
+def _refusals(graph: Graph, node: Node, place: str, or_else: str) -> Iterator[Problem]:
+    """Yield why `node` may refuse of its own, without being caught, at a `place` where there is no way back."""
+    scopes = list(graph.enclosing(node))
+    match node:
         case Refuse() if (escape := _escape(graph, scopes, node.code)) is not None:
             yield Problem(
                 node.id,
                 f"refuses with code {node.code!r} {place}, and {escape}",
-                f"put it in a scope with catch={{{node.code!r}: ...}}, or before the pivot",
+                f"put it in a scope with catch={{{node.code!r}: ...}}, or {or_else}",
             )
         case Wait() | Task() if (
             node.within_ms is not None
@@ -158,15 +190,6 @@ def _problems_behind(graph: Graph, node: Node, pivot: Step, also_around: bool) -
             )
         case _:
             pass
-    # a call that is undone by undoing what it called has nothing that could be dropped
-    has_undo = isinstance(node, Step | Scope) and node.compensation not in (None, node.id)
-    pivotal = isinstance(node, Step) and node.pivot
-    if has_undo and not pivotal and not also_around and not _may_be_undone(graph, node, scopes):
-        yield Problem(
-            node.id,
-            f"has a compensation that never runs, since it stands {place}",
-            "drop the compensation, or put it in a scope with a catch",
-        )
 
 
 def _escape(graph: Graph, scopes: Iterable[Scoped], code: str) -> str | None:
@@ -228,10 +251,7 @@ def _beside(graph: Graph) -> set[str]:
     An `end` there ends the scope around, so what follows that one is beside nothing.
     """
     found: set[str] = set()
-    for host in graph.nodes.values():
-        entries = list(host.whenever) if isinstance(host, Scope) else []
-        if isinstance(host, Wait | Task | Scope) and host.every is not None:
-            entries.append(host.every.start)
+    for host, entries in _hosts(graph):
         ends = {
             node.id
             for node in graph.nodes.values()
@@ -239,6 +259,18 @@ def _beside(graph: Graph) -> set[str]:
         }
         found |= reach(entries, lambda id, ends=ends: () if id in ends else _successors(graph, id))  # type: ignore[misc]
     return found
+
+
+def _hosts(graph: Graph) -> Iterator[tuple[Wait | Task | Scope, list[str]]]:
+    """Yield what has something that happens beside it, with the nodes that this begins with."""
+    for node in graph.nodes.values():
+        if not isinstance(node, Wait | Task | Scope):
+            continue
+        entries = [] if node.every is None else [node.every.start]
+        if isinstance(node, Scope):
+            entries += node.whenever
+        if entries:
+            yield node, entries
 
 
 def _before_pivots(graph: Graph, pivots: list[Step]) -> set[str]:

@@ -180,7 +180,7 @@ class _Walk:
 
     def race(self, part: Part, race: Race) -> None:
         remedy = "write each way as a pair: (wait, block)"
-        count = len(part.parts)
+        count = len(race.ways) + (race.after is not None)
         if count < 2:
             what = f"has {count or 'no'} way{'' if count == 1 else 's'} on"
             self.problem(part.id, what, "write two or more, or after=(duration, block)")

@@ -54,7 +54,9 @@ def _unfit(id: str, found: list[Part]) -> Iterator[Problem]:
         yield Problem(id, what, f"name {unit.id}, or take its compensation out")
     elif not any(_is_undone(inner) for inner in target.walk()):
         what = f"names {name}, in which nothing has a compensation"
-        yield Problem(id, what, f"write @{name}.compensation, or take it out")
+        yield Problem(
+            id, what, f"name a step with a compensation, or what such steps are in; or take {id} out"
+        )
 
 
 def _scopes(root: Part) -> Iterator[tuple[Part, list[Part], Part]]:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, TypeAlias
 
 import msgspec
+import pytest
 
 from saga import (
     Retry,
@@ -28,6 +29,8 @@ from saga import (
 )
 from saga.flow import Graph, definition_of
 from saga.flow import graph as g
+from saga.flow.elements import Element
+from saga.flow.parts import parts_of
 
 from .conftest import Placed
 
@@ -236,6 +239,16 @@ def test_again_in_the_otherwise_of_a_wait_in_a_catch_goes_back_too(arrows_of: Ar
     )
     assert "until_b -late-> again-1" in found
     assert "again-1 -again-> scope-1" in found
+
+
+def test_again_in_a_way_of_a_race_in_a_catch_goes_back_too(arrows_of: Arrows) -> None:
+    def flow(a: Any, until_b: Any, ask_c: Any) -> object:
+        ways = race((until_b, again(at_most=1)), (ask_c, ()), after=(DAY, again(at_most=2)))
+        return scope(a, catch={"no": ways})
+
+    found = arrows_of(flow)
+    assert {"until_b -> again-1", "again-1 -again-> scope-1"} <= set(found)
+    assert {"race-1 -late-> again-2", "again-2 -again-> scope-1"} <= set(found)
 
 
 def test_a_scope_with_a_compensation_names_it_and_its_command(graph_of: Graphs) -> None:
@@ -485,6 +498,49 @@ def test_what_no_token_can_reach_is_left_out(graph_of: Graphs) -> None:
     assert "scope-1-end" not in graph_of(lambda a: scope(a, end())).nodes
     branch = refuse("no", code="x")
     assert "parallel-1-join" not in graph_of(lambda a: (a, parallel(branch, branch))).nodes
+
+
+NO = refuse("no", code="no")
+
+
+def late(until: Any) -> Any:
+    """Make a wait that refuses when it is late."""
+    until.within, until.otherwise = DAY, NO
+    return until
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda a, until_b, is_x, all_c, d_each: (late(until_b), a),
+        lambda a, until_b, is_x, all_c, d_each: choice((is_x, NO)),
+        lambda a, until_b, is_x, all_c, d_each: choice((is_x, a), otherwise=NO),
+        lambda a, until_b, is_x, all_c, d_each: parallel((), scope(NO, catch={"no": ()})),
+        lambda a, until_b, is_x, all_c, d_each: race((until_b, NO), after=(DAY, ())),
+        lambda a, until_b, is_x, all_c, d_each: race((until_b, ()), after=(DAY, NO)),
+        lambda a, until_b, is_x, all_c, d_each: repeat(a, end(), until=is_x, at_most=2),
+        lambda a, until_b, is_x, all_c, d_each: each(all_c, d_each, NO),
+        lambda a, until_b, is_x, all_c, d_each: scope(end()),
+        lambda a, until_b, is_x, all_c, d_each: scope(a, catch={"x": NO}),
+        lambda a, until_b, is_x, all_c, d_each: scope(NO, catch={"no": a}),
+        lambda a, until_b, is_x, all_c, d_each: scope(a, every=(DAY, NO)),
+        lambda a, until_b, is_x, all_c, d_each: scope(a, whenever=(until_b, NO)),
+    ],
+)
+def test_the_flow_goes_on_where_one_way_leads_on(graph_of: Graphs, part: Callable[..., object]) -> None:
+    """Nothing behind these is said to be never reached."""
+
+    def flow(a: Any, until_b: Any, is_x: Any, all_c: Any, d_each: Any, z: Any) -> object:
+        made = part(a, until_b, is_x, all_c, d_each)
+        rest = [each for each in (a, until_b) if each not in leaves_in(made)]
+        items = () if all_c in leaves_in(made) else each(all_c, d_each)
+        return (made, z, *rest, items)
+
+    assert "z" in graph_of(flow).nodes
+
+
+def leaves_in(block: object) -> set[object]:
+    return {part.block for part in parts_of(block).walk() if isinstance(part.block, Element)}
 
 
 # --- names ----------------------------------------------------------------------------------------

@@ -1047,7 +1047,7 @@ def test_retry_out_of_range_is_refused(retry: Retry, what: str, remedy: str) -> 
 # --- waits, sleeps, conditions --------------------------------------------------------------------
 
 
-@wrong("placed", "waits for Pay, which is not an Event", "derive it from Event")
+@wrong("placed", "waits for Pay, which is not an Event", "@wait(TheEvent), a class derived from Event")
 def wait_for_a_command() -> None:
     class Wrong(Saga[Placed]):
         @wait(Pay)

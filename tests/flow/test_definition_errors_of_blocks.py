@@ -333,6 +333,37 @@ def leaf_behind_a_refuse_in_a_reminder() -> None:
         flow = placed
 
 
+@wrong("remind", "is a pivot in what happens beside something else", "move it into the flow")
+def pivot_in_the_reminder_of_a_task() -> None:
+    class Wrong(Saga[Placed]):
+        @step(pivot=True)
+        def remind(self) -> Pay: ...
+
+        @task(answer=bool, every=(DAY, remind))
+        def decide(self) -> None: ...
+
+        flow = decide
+
+
+@wrong(
+    "refuse-1",
+    "refuses with code 'no' beside placed, which the pivot pay does not wait for",
+    "scope(...) around",
+)
+def reminder_that_may_refuse_when_the_pivot_is_passed() -> None:
+    class Wrong(Saga[Placed]):
+        @step()
+        def remind(self) -> Refund: ...
+
+        @wait(Placed, every=(DAY, (remind, refuse("no", code="no"))))
+        def placed(self) -> str: ...
+
+        @step(pivot=True)
+        def pay(self) -> Pay: ...
+
+        flow = (placed, pay)
+
+
 # --- whenever -------------------------------------------------------------------------------------
 
 
@@ -584,6 +615,21 @@ def pivot_behind_a_race_with_a_pivot() -> None:
         flow = (race((placed, pay), after=(DAY, end())), confirm)
 
 
+@wrong("race-1", "which is no pair", "after=(timedelta(...), block)")
+def race_after_a_time_with_a_sequence_that_is_no_tuple() -> None:
+    class Wrong(Saga[Placed]):
+        @wait(Placed)
+        def placed(self) -> str: ...
+
+        @step()
+        def pay(self) -> Pay: ...
+
+        @step()
+        def refund(self) -> Refund: ...
+
+        flow = race((placed, ()), after=(DAY, pay, refund))
+
+
 # --- repeat ---------------------------------------------------------------------------------------
 
 
@@ -614,7 +660,7 @@ def repeat_until_a_condition_of_another_saga() -> None:
         flow = repeat(pay, until=Other.is_odd, at_most=3)
 
 
-@pytest.mark.parametrize("at_most", [0, -1, True, "3", 2.0, None])
+@pytest.mark.parametrize("at_most", [0, -1, True, "3", 2.0, None, 10**30])
 def test_a_repeat_goes_round_a_whole_number_of_times(at_most: Any) -> None:
     def make() -> None:
         class Wrong(Saga[Placed]):
@@ -1106,6 +1152,18 @@ def again_in_an_each() -> None:
         flow = scope(pay, catch={"no": each(guests, again(at_most=1))})
 
 
+@wrong("pay", "takes arguments beside self (*guests: 'Guest')", "the item in an each")
+def step_that_takes_any_number_of_items() -> None:
+    class Wrong(Saga[Placed]):
+        @items
+        def guests(self) -> list[Guest]: ...
+
+        @step()
+        def pay(self, *guests: Guest) -> Pay: ...
+
+        flow = each(guests, pay)
+
+
 # --- calls ----------------------------------------------------------------------------------------
 
 
@@ -1134,6 +1192,24 @@ def call_of_itself_by_name() -> None:
         def pay(self) -> Placed: ...
 
         flow = pay
+
+
+@wrong("pay", "calls None, which is no saga with a flow", "@call(TheSaga)")
+def call_without_parentheses() -> None:
+    class Wrong(Saga[Placed]):
+        @call
+        def pay(self) -> Placed: ...
+
+        flow = pay
+
+
+@wrong("placed", "waits for None, which is not an Event", "@wait(TheEvent)")
+def wait_without_parentheses() -> None:
+    class Wrong(Saga[Placed]):
+        @wait
+        def placed(self) -> str: ...
+
+        flow = placed
 
 
 @wrong("pay", "returns Guest, but Other is started with Placed", "annotate it -> Placed")
@@ -1358,7 +1434,7 @@ def compensate_of_a_compensation() -> None:
         flow = (pay, compensate(refund))
 
 
-@wrong("compensate-1", "names pay, in which nothing has a compensation", "@pay.compensation")
+@wrong("compensate-1", "names pay, in which nothing has a compensation", "name a step with a compensation")
 def compensate_of_a_step_that_cannot_be_undone() -> None:
     class Wrong(Saga[Placed]):
         @step()
@@ -1367,7 +1443,7 @@ def compensate_of_a_step_that_cannot_be_undone() -> None:
         flow = (pay, compensate(pay))
 
 
-@wrong("compensate-1", "names scope-1, in which nothing has a compensation", "take it out")
+@wrong("compensate-1", "names scope-1, in which nothing has a compensation", "take compensate-1 out")
 def compensate_of_a_scope_that_cannot_be_undone() -> None:
     class Wrong(Saga[Placed]):
         @step()
@@ -1556,6 +1632,17 @@ def test_items_that_cannot_be_stored_are_refused() -> None:
             def pay(self, guest: Unstorable) -> Pay: ...
 
             flow = each(guests, pay)
+
+
+def test_a_reminder_in_a_scope_that_is_done_before_the_pivot_may_refuse() -> None:
+    class Right(Saga[Placed]):
+        @wait(Placed, every=(DAY, refuse("no", code="no")))
+        def placed(self) -> str: ...
+
+        @step(pivot=True)
+        def pay(self) -> Pay: ...
+
+        flow = (scope(placed), pay)
 
 
 # --- together -------------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """Random nested blocks: their graphs hang together, and lead where the blocks say.
 
 The second half walks each flow twice, once through the blocks as they are written and once through the graph,
-with the same answers to every question (does the condition hold, is the step refused, is the wait late), and
-compares what was reached. So the compiler is held against a reading of the language that knows no graphs.
+with the same answers to every question (does the condition hold, is the step refused, is the wait late, which way
+wins the race, how many items, rounds and reminders are there), and compares what was reached. So the compiler is
+held against a reading of the language that knows no graphs.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import types
 import zlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,21 +27,30 @@ from saga import (
     Key,
     Saga,
     again,
+    call,
     choice,
+    compensate,
     condition,
+    each,
     end,
+    items,
     parallel,
+    publish,
+    race,
     refuse,
+    repeat,
     scope,
     sleep,
     step,
+    task,
     wait,
 )
 from saga.flow import Graph, blocks, definition_of
 from saga.flow import graph as g
 from saga.flow.compile import compile_flow
-from saga.flow.elements import Element, Wait
-from saga.flow.parts import Part, parts_of
+from saga.flow.elements import Element, Items, Task, Wait
+from saga.flow.parts import Part as Tree
+from saga.flow.parts import parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,15 @@ class Arrived(Event):
 CODES = ("x", "y", "timeout")
 
 
+class Part(Saga[Placed]):
+    """A saga that others call."""
+
+    @step()
+    def do(self) -> Do: ...
+
+    flow = do
+
+
 @dataclass
 class Flow:
     """A random flow, and the methods it is made of by name."""
@@ -67,57 +87,155 @@ class Flow:
     methods: dict[str, Any] = field(default_factory=dict)
     blocks: Any = ()
 
-    def method(self, decorate: Callable[[Any], Any], word: str, returned: object) -> Any:
-        def function(self: Any) -> Any: ...
+    def method(self, decorate: Callable[[Any], Any], word: str, returned: object, item: bool = False) -> Any:
+        def plain(self: Any) -> Any: ...
 
+        def with_item(self: Any, item: str) -> Any: ...
+
+        function: Any = with_item if item else plain
         function.__name__ = f"{word}_{len(self.methods)}"
-        function.__annotations__ = {"return": returned}
+        function.__annotations__ = {"item": str, "return": returned} if item else {"return": returned}
         made = self.methods[function.__name__] = decorate(function)
         return made
 
 
+@dataclass(frozen=True)
+class Here:
+    """Where a block is drawn: how much may still be in it, may an `again` or `end` stand there, is there an item?"""
+
+    depth: int
+    loop: bool = False
+    item: bool = False
+    beside: bool = False
+
+    def inside(self, **changes: bool) -> Here:
+        return replace(self, depth=self.depth - 1, **changes)
+
+
+DAY = timedelta(1)
+LEAVES = ("step", "step", "call", "wait", "task", "sleep", "publish", "refuse", "undone")
+NESTED = ("sequence", "choice", "parallel", "race", "repeat", "each", "scope", "late", "reminded")
+
+
+class Drawing:
+    """Draws the blocks of a flow."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.draw = draw
+        self.flow = Flow()
+
+    def some(self, here: Here, least: int, most: int) -> tuple[Any, ...]:
+        return tuple(self.block(here) for _ in range(self.draw(st.integers(least, most))))
+
+    def leaf(self, here: Here, decorate: Callable[[Any], Any], word: str, returned: object) -> Any:
+        return self.flow.method(decorate, word, returned, here.item)
+
+    def step(self, here: Here) -> Any:
+        return self.leaf(here, step(), "step", Do)
+
+    def condition(self, here: Here) -> Any:
+        return self.leaf(here, condition, "is", bool)
+
+    def wait(self, here: Here, **options: Any) -> Any:
+        return self.leaf(here, wait(Arrived, **options), "wait", str)
+
+    def task(self, here: Here, **options: Any) -> Any:
+        return self.leaf(here, task(answer=bool, **options), "task", str)
+
+    def every(self, here: Here) -> Any:
+        block = (self.step(here), self.block(here.inside(loop=False, beside=True)))
+        return (DAY, block, self.draw(st.integers(1, 3)))
+
+    def block(self, here: Here) -> Any:
+        ends = ["end"] * (not here.beside) + ["again"] * 3 * here.loop
+        nested = NESTED if here.depth > 0 else ()
+        kind = self.draw(st.sampled_from([*LEAVES, *ends, *nested]))
+        draw: Callable[[Here], Any] = getattr(self, f"_{kind}")
+        return draw(here)
+
+    def _step(self, here: Here) -> Any:
+        return self.step(here)
+
+    def _call(self, here: Here) -> Any:
+        return self.leaf(here, call(Part), "call", Placed)
+
+    def _wait(self, here: Here) -> Any:
+        return self.wait(here, within=DAY)
+
+    def _task(self, here: Here) -> Any:
+        return self.task(here, within=DAY)
+
+    def _sleep(self, here: Here) -> Any:
+        return self.leaf(here, sleep, "sleep", timedelta)
+
+    def _publish(self, here: Here) -> Any:
+        return self.leaf(here, publish, "publish", Arrived)
+
+    def _refuse(self, here: Here) -> Any:
+        return refuse("no", code=self.draw(st.sampled_from(CODES[:2])))
+
+    def _end(self, here: Here) -> Any:
+        return end()
+
+    def _again(self, here: Here) -> Any:
+        return again(at_most=self.draw(st.integers(1, 2)))
+
+    def _undone(self, here: Here) -> Any:
+        done = self.step(here)
+        self.leaf(here, done.compensation, "undo", Do)
+        return (done, compensate(done if self.draw(st.booleans()) else None))
+
+    def _late(self, here: Here) -> Any:
+        make = self.wait if self.draw(st.booleans()) else self.task
+        return make(here, within=DAY, otherwise=self.block(here.inside()))
+
+    def _reminded(self, here: Here) -> Any:
+        make = self.wait if self.draw(st.booleans()) else self.task
+        return make(here, within=DAY, every=self.every(here))
+
+    def _sequence(self, here: Here) -> Any:
+        return self.some(here.inside(), 0, 3)
+
+    def _choice(self, here: Here) -> Any:
+        cases = self.some(here.inside(), 1, 3)
+        asked = [(self.condition(here), each) for each in cases]
+        return choice(*asked, otherwise=self.block(here.inside()))
+
+    def _parallel(self, here: Here) -> Any:
+        return parallel(*self.some(here.inside(loop=False), 2, 3))
+
+    def _race(self, here: Here) -> Any:
+        runners = [self.wait(here), self.task(here), self._sleep(here)]
+        ways = [(each, self.block(here.inside())) for each in runners]
+        return race(*ways, after=(DAY, self.block(here.inside())) if self.draw(st.booleans()) else None)
+
+    def _repeat(self, here: Here) -> Any:
+        body = (self.step(here), self.block(here.inside(loop=False, beside=False)))
+        return repeat(*body, until=self.condition(here), at_most=self.draw(st.integers(1, 3)))
+
+    def _each(self, here: Here) -> Any:
+        listed = self.leaf(here, items, "items", list[str])
+        inside = here.inside(loop=False, beside=False, item=True)
+        return each(listed, self.step(inside), self.block(inside), concurrency=self.draw(st.integers(1, 3)))
+
+    def _scope(self, here: Here) -> Any:
+        caught = self.draw(st.sets(st.sampled_from(CODES)))
+        options: dict[str, Any] = {}
+        if self.draw(st.booleans()):
+            options["every"] = self.every(here)
+            beside = self.block(here.inside(loop=False, beside=True))
+            options["whenever"] = (self.wait(here), beside)
+        body = self.some(here.inside(loop=False, beside=False), 0, 3)
+        catch = {code: self.block(here.inside(loop=True)) for code in sorted(caught)}
+        return scope(*body, catch=catch, **options)
+
+
 @st.composite
 def flows(draw: st.DrawFn) -> Flow:
-    flow = Flow()
-
-    def some(depth: int, loop: bool, least: int, most: int) -> tuple[Any, ...]:
-        return tuple(block(depth - 1, loop) for _ in range(draw(st.integers(least, most))))
-
-    def block(depth: int, loop: bool) -> Any:
-        leaves = ["step", "step", "wait", "sleep", "refuse", "end"] + ["again"] * loop
-        nested = ["sequence", "choice", "parallel", "scope", "late"] if depth > 0 else []
-        match draw(st.sampled_from(leaves + nested)):
-            case "step":
-                return flow.method(step(), "step", Do)
-            case "wait":
-                return flow.method(wait(Arrived, within=timedelta(1)), "wait", str)
-            case "late":
-                return flow.method(
-                    wait(Arrived, within=timedelta(1), otherwise=block(depth - 1, loop)), "wait", str
-                )
-            case "sleep":
-                return flow.method(sleep, "sleep", timedelta)
-            case "refuse":
-                return refuse("no", code=draw(st.sampled_from(CODES[:2])))
-            case "end":
-                return end()
-            case "again":
-                return again(at_most=draw(st.integers(1, 2)))
-            case "sequence":
-                return some(depth, loop, 0, 3)
-            case "choice":
-                cases = some(depth, loop, 1, 3)
-                asked = [(flow.method(condition, "is", bool), each) for each in cases]
-                return choice(*asked, otherwise=block(depth - 1, loop))
-            case "parallel":
-                return parallel(*some(depth, False, 2, 3))
-            case _:
-                caught = draw(st.sets(st.sampled_from(CODES)))
-                catch = {code: block(depth - 1, True) for code in sorted(caught)}
-                return scope(*some(depth, False, 0, 3), catch=catch)
-
-    flow.blocks = (flow.method(step(), "step", Do), block(4, False))
-    return flow
+    drawing = Drawing(draw)
+    first = Here(depth=4)
+    drawing.flow.blocks = (drawing.step(first), *drawing.some(first, 1, 4))
+    return drawing.flow
 
 
 def compiled(flow: Flow) -> Graph:
@@ -145,7 +263,7 @@ def test_every_flow_leads_to_a_node_of_the_same_scope(flow: Flow) -> None:
     graph = compiled(flow)
     for node in graph.nodes.values():
         assert all(graph.nodes[target].scope == node.scope for target in targets(node))
-        assert node.scope == "" or isinstance(graph.nodes[node.scope], g.Scope)
+        assert node.scope == "" or isinstance(graph.nodes[node.scope], g.Scoped)
 
 
 @given(flows())
@@ -154,7 +272,7 @@ def test_every_node_is_reached_from_the_start(flow: Flow) -> None:
     found, waiting = {"start"}, ["start"]
     while waiting:
         node = graph.nodes[waiting.pop()]
-        new = {*targets(node), *([node.start] if isinstance(node, g.Scope) else [])} - found
+        new = {*targets(node), *([node.start] if isinstance(node, g.Scoped) else [])} - found
         found |= new
         waiting += new
     assert found == set(graph.nodes)
@@ -164,7 +282,7 @@ def test_every_node_is_reached_from_the_start(flow: Flow) -> None:
 def test_every_scope_has_one_start_and_is_known_by_its_id(flow: Flow) -> None:
     graph = compiled(flow)
     starts = Counter(node.scope for node in graph.nodes.values() if isinstance(node, g.Start))
-    inner = [node for node in graph.nodes.values() if isinstance(node, g.Scope)]
+    inner = [node for node in graph.nodes.values() if isinstance(node, g.Scoped)]
     assert starts == Counter(["", *(node.id for node in inner)])
     assert all(graph.nodes[node.start].scope == node.id for node in inner)
     assert all(node.id == id for id, node in graph.nodes.items())
@@ -196,7 +314,11 @@ def test_a_random_flow_is_a_definition_unless_something_in_it_is_never_reached(f
     else:
         graph = definition_of(made).graph
         assert list(graph.nodes) == list(compiled(flow).nodes)
-        leaves = {name for name, method in flow.methods.items() if isinstance(method, Element)}
+        leaves = {
+            name
+            for name, method in flow.methods.items()
+            if isinstance(method, Element) and not isinstance(method, Items)
+        }
         assert leaves <= set(graph.nodes)
         assert Graph.from_json(graph.to_json()) == graph
 
@@ -227,22 +349,34 @@ class Walk:
 
     def answer(self, id: str) -> int:
         self.asked[id] += 1
-        return zlib.crc32(f"{self.seed} {id} {self.asked[id]}".encode()) % 4
+        return zlib.crc32(f"{self.seed} {id} {self.asked[id]}".encode()) % 12
 
     def visit(self, id: str) -> str | None:
         """Reach a leaf; return the code it is refused with, None when it is done."""
         self.reached.append(id)
-        return [None, None, "x", "y"][self.answer(id)] if id.startswith("step") else None
+        asks = id.startswith(("step", "call"))
+        return {0: "x", 1: "y"}.get(self.answer(id)) if asks else None
 
     def is_late(self, id: str) -> bool:
-        return self.answer(id) == 0
+        return self.answer(id) < 3
 
     def holds(self, id: str) -> bool:
-        return self.answer(id) < 2
+        return self.answer(id) < 6
 
-    def run(self, walk: Callable[[], None]) -> list[str]:
+    def count(self, id: str) -> int:
+        """Return how often something happens: 0 to 2 times."""
+        return self.answer(f"{id} count") % 3
+
+    def winner(self, id: str, ways: int) -> int:
+        return self.answer(f"{id} winner") % ways
+
+    def start(self) -> None:
+        """Go through the whole flow."""
+        raise NotImplementedError
+
+    def run(self) -> list[str]:
         try:
-            walk()
+            self.start()
         except Refused as refused:
             self.reached.append(f"refused: {refused.code}")
         except Ended:
@@ -253,7 +387,14 @@ class Walk:
 class ThroughBlocks(Walk):
     """Goes through the parts of a flow. `loops` counts the agains in one visit of the enclosing scope."""
 
-    def go(self, part: Part, loops: Counter[str]) -> None:
+    def __init__(self, seed: int, flow: Flow) -> None:
+        super().__init__(seed)
+        self.root = parts_of(flow.blocks)
+
+    def start(self) -> None:
+        self.go(self.root, Counter())
+
+    def go(self, part: Tree, loops: Counter[str]) -> None:
         match part.block:
             case tuple():
                 for inner in part.parts:
@@ -268,8 +409,27 @@ class ThroughBlocks(Walk):
             case blocks.Parallel():
                 for inner in part.parts:
                     self.go(inner, loops)
+            case blocks.Race():
+                way = part.parts[self.winner(part.id, len(part.parts))]
+                if way.role == "late":
+                    return self.go(way, loops)
+                runner, behind = way.parts
+                self.reached.append(runner.id)
+                self.go(behind, loops)
+            case blocks.Repeat():
+                for round in range(1, part.block.at_most + 1):
+                    self.body(part)
+                    if round < part.block.at_most and self.holds(part.block.until.name):
+                        break
+            case blocks.Each():
+                for _ in range(self.count(part.id)):
+                    self.body(part)
             case blocks.Scope():
+                self.beside(part)
                 self.scope(part, part.block, loops)
+            case blocks.Compensate():
+                target = part.block.target
+                self.reached.append(f"undo {target.name if isinstance(target, Element) else None}")
             case blocks.Refuse():
                 raise Refused(part.block.code)
             case blocks.End():
@@ -281,30 +441,45 @@ class ThroughBlocks(Walk):
                 raise Refused("")  # stands for the refusal that was caught
         return None
 
-    def leaf(self, part: Part, leaf: Element[Any, Any], loops: Counter[str]) -> None:
+    def leaf(self, part: Tree, leaf: Element[Any, Any], loops: Counter[str]) -> None:
         code = self.visit(part.id)
         if code is not None:
             raise Refused(code)
-        if isinstance(leaf, Wait) and self.is_late(f"{part.id} late"):
-            if not part.parts:
-                raise Refused("timeout")
-            self.go(part.parts[0], loops)
+        if isinstance(leaf, Wait | Task):
+            self.beside(part)
+            if self.is_late(f"{part.id} late"):
+                if leaf.otherwise is None:
+                    raise Refused("timeout")
+                self.go(part.parts[0], loops)
 
-    def scope(self, part: Part, scope: blocks.Scope, loops: Counter[str]) -> None:
-        body, *catching = part.parts
+    def beside(self, part: Tree) -> None:
+        """What happens while something goes on, all of it at the beginning."""
+        for every in part.inner("every"):
+            for _ in range(self.count(f"{part.id} every")):
+                self.go(every, Counter())
+        for way in part.inner("whenever"):
+            host, behind = way.parts
+            for _ in range(self.count(f"{part.id} whenever")):
+                self.reached.append(host.id)
+                self.go(behind, Counter())
+
+    def body(self, part: Tree) -> None:
+        (body,) = part.inner("body")
+        with suppress(Ended):
+            self.go(body, Counter())
+
+    def scope(self, part: Tree, scope: blocks.Scope, loops: Counter[str]) -> None:
         while True:
             try:
-                return self.go(body, Counter())
-            except Ended:
-                return None
+                return self.body(part)
             except Refused as refused:
                 if refused.code not in scope.catch:
                     raise
                 code = refused.code
             try:
-                return self.go(dict(zip(scope.catch, catching, strict=True))[code], loops)
+                return self.go(dict(zip(scope.catch, part.inner("catch"), strict=True))[code], loops)
             except Again:
-                continue
+                self.beside(part)
             except Refused as refused:
                 raise Refused(refused.code or code) from None
 
@@ -316,6 +491,9 @@ class ThroughGraph(Walk):
         super().__init__(seed)
         self.nodes = graph.nodes
 
+    def start(self) -> None:
+        self.go("start", Counter())
+
     def go(self, id: str, loops: Counter[str]) -> str:
         """Follow a token until it is gone; return the node where it ended."""
         failed: dict[str, str] = {}
@@ -324,13 +502,14 @@ class ThroughGraph(Walk):
             match node:
                 case g.Start():
                     id = node.next
-                case g.Step() | g.Sleep() | g.Answer():
+                case g.Step() | g.Sleep() | g.Answer() | g.Publish():
                     code = self.visit(id)
                     if code is not None:
                         raise Refused(code)
                     id = node.next
-                case g.Wait():
+                case g.Wait() | g.Task():
                     self.visit(id)
+                    self.beside(node)
                     if not self.is_late(f"{id} late"):
                         id = node.next
                     elif node.late is None:
@@ -340,6 +519,10 @@ class ThroughGraph(Walk):
                 case g.Choice():
                     held = (target for asked, target in node.cases if self.holds(asked))
                     id = next(held, node.otherwise)
+                case g.Race():
+                    ways = [*node.ways, *([node.late] if node.late else [])]
+                    way = self.winner(id, len(ways))
+                    id = self.taken(node.ways[way]) if way < len(node.ways) else ways[way]
                 case g.Fork():
                     joins = {self.go(target, loops) for target in node.next}
                     (id,) = joins
@@ -347,10 +530,9 @@ class ThroughGraph(Walk):
                     assert isinstance(join, g.Join)
                     id = join.next
                 case g.Scope():
+                    self.beside(node)
                     try:
-                        self.go(node.start, Counter())
-                    except Ended:
-                        id = node.next
+                        self.body(node)
                     except Refused as refused:
                         if refused.code not in node.catch:
                             raise
@@ -358,6 +540,19 @@ class ThroughGraph(Walk):
                         id = node.catch[refused.code]
                     else:
                         id = node.next
+                case g.Repeat():
+                    for round in range(1, node.at_most + 1):
+                        self.body(node)
+                        if round < node.at_most and self.holds(node.until):
+                            break
+                    id = node.next
+                case g.Each():
+                    for _ in range(self.count(id)):
+                        self.body(node)
+                    id = node.next
+                case g.Compensate():
+                    self.reached.append(f"undo {node.target}")
+                    id = node.next
                 case g.Again():
                     loops[id] += 1
                     if loops[id] > node.at_most:
@@ -370,20 +565,35 @@ class ThroughGraph(Walk):
                 case g.Join() | g.End():
                     return id
 
+    def taken(self, leaf: str) -> str:
+        """Return what is behind a leaf that waits, which has got what it waits for."""
+        self.reached.append(leaf)
+        node = self.nodes[leaf]
+        assert isinstance(node, g.Wait | g.Task | g.Sleep)
+        return node.next
+
+    def beside(self, node: g.Wait | g.Task | g.Scope) -> None:
+        if node.every is not None:
+            for _ in range(self.count(f"{node.id} every")):
+                self.go(node.every.start, Counter())
+        for leaf in node.whenever if isinstance(node, g.Scope) else ():
+            for _ in range(self.count(f"{node.id} whenever")):
+                self.go(self.taken(leaf), Counter())
+
+    def body(self, node: g.Scoped) -> None:
+        with suppress(Ended):
+            self.go(node.start, Counter())
+
 
 @given(flows(), st.integers(0, 2**32))
 def test_the_graph_leads_where_the_blocks_say(flow: Flow, seed: int) -> None:
     graph = compiled(flow)
-    written, drawn = ThroughBlocks(seed), ThroughGraph(seed, graph)
-    by_blocks = written.run(lambda: written.go(parts_of(flow.blocks), Counter()))
-    by_graph = drawn.run(lambda: drawn.go("start", Counter()) and None)
-    assert by_graph == by_blocks
+    assert ThroughGraph(seed, graph).run() == ThroughBlocks(seed, flow).run()
 
 
 @given(flows(), st.integers(0, 2**32))
 def test_what_is_said_to_be_never_reached_is_never_reached(flow: Flow, seed: int) -> None:
     made = defined(flow)
     if isinstance(made, DefinitionError):
-        walk = ThroughBlocks(seed)
-        reached = walk.run(lambda: walk.go(parts_of(flow.blocks), Counter()))
+        reached = ThroughBlocks(seed, flow).run()
         assert not {problem.element for problem in made.problems} & set(reached)

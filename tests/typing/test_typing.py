@@ -78,6 +78,15 @@ def test_right_uses_pass(checker: str, name: str, request: pytest.FixtureRequest
     assert request.getfixturevalue(checker)[name] == {}
 
 
+def test_the_code_of_the_language_reference_passes(tmp_path: Path) -> None:
+    """What stands in docs/flow.md is what people copy."""
+    code = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "flow.md").read_text(), re.MULTILINE | re.DOTALL)
+    file = tmp_path / "flow_in_docs.py"
+    file.write_text("\n".join(["from __future__ import annotations", *code]))
+    options = ["--strict", "--config-file=", "--follow-imports=silent", "--no-error-summary"]
+    assert run("mypy", *options, f"--cache-dir={tmp_path / 'cache'}", str(file)) == ""
+
+
 @pytest.mark.parametrize("name", WRONG)
 @pytest.mark.parametrize("checker", ["by_mypy", "by_pyright"])
 def test_every_wrong_use_is_flagged_and_nothing_else(
