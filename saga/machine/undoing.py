@@ -36,7 +36,9 @@ def undo_some(turn: Turn, scope: ScopeInstance) -> bool:
     for visit in visits:
         if visit.phase is not Phase.UNDOING:
             continue
-        wanted = (x for x in reversed(scope.done) if x.order <= visit.until and _belongs_to(turn, x, visit.target))
+        wanted = (
+            x for x in reversed(scope.done) if x.order <= visit.until and _belongs_to(turn, x, visit.target)
+        )
         done = next(wanted, None)
         goes_on = True
         if done is not None:

@@ -20,6 +20,8 @@ from saga import (
     condition,
     each,
     items,
+    parallel,
+    publish,
     scope,
     sleep,
     step,
@@ -124,6 +126,88 @@ def test_it_is_done_for_every_item_once(open_runtime: OpenRuntime, store: Path, 
             ((f"a{n}", number) for n, number in enumerate(numbers)), key=lambda each: each[1]
         )
     sound(store)
+
+
+class Choosy(Saga[Job]):
+    """Places nothing, since no item is to be placed."""
+
+    @items
+    def things(self) -> list[str]:
+        return ["a", "b"]
+
+    @condition
+    def is_wanted(self, thing: str) -> bool:
+        return False
+
+    @step()
+    def placing(self, thing: str) -> Place:
+        return Place(thing)
+
+    @answer
+    def numbers(self) -> list[int]:
+        return list(self.placing)
+
+    flow = (each(things, choice((is_wanted, placing))), numbers)
+
+
+def test_a_leaf_that_no_item_came_to_has_no_values(open_runtime: OpenRuntime) -> None:
+    runtime = open_runtime(Shelf, sagas=[Choosy])
+    assert runtime.start(Choosy, Job("a")).wait(DEADLINE).answer == []
+
+
+class AtOnce(Saga[Job]):
+    """Does all in the turn in which it begins."""
+
+    @items
+    def shelves(self) -> list[str]:
+        return ["a", "b"]
+
+    @items
+    def places(self, shelf: str) -> list[str]:
+        return [f"{shelf}{n}" for n in range(len(self.shelves))]
+
+    @publish
+    def named(self, place: str) -> Confirmed:
+        return Confirmed(f"{place} of {len(self.places.here)}")
+
+    @answer
+    def all_places(self) -> list[list[str]]:
+        return list(self.places)
+
+    flow = (each(shelves, each(places, named)), all_places)
+
+
+def test_values_of_items_are_known_in_the_turn_in_which_a_saga_begins(open_runtime: OpenRuntime) -> None:
+    runtime = open_runtime(sagas=[AtOnce])
+    assert runtime.start(AtOnce, Job("a")).wait(DEADLINE).answer == [["a0", "a1"], ["b0", "b1"]]
+
+
+class Hasty(Saga[Job]):
+    """Reads the values of the items while they are under way."""
+
+    @items
+    def numbers(self) -> list[int]:
+        return [1]
+
+    @wait(Confirmed)
+    def confirmed(self, number: int) -> str:
+        return self.input.key
+
+    @answer
+    def count(self) -> int:
+        return len(self.confirmed)
+
+    flow = parallel(each(numbers, confirmed), count)
+
+
+def test_values_of_items_that_are_under_way_are_not_reached(open_runtime: OpenRuntime) -> None:
+    runtime = open_runtime(sagas=[Hasty])
+    handle = runtime.start(Hasty, Job("a"), id="a")
+    with pytest.raises(SagaParked, match="NotReached"):
+        handle.wait(DEADLINE)
+    runtime.publish(Confirmed("a"))
+    runtime.retry("a")
+    assert handle.wait(DEADLINE).answer == 1
 
 
 def test_a_refused_item_undoes_all_that_were_done_in_reverse_each_with_its_own_answer(
