@@ -21,6 +21,7 @@ from saga.codec import TypeCodec, codec_for
 from saga.coordination.guard import Busy, describe
 from saga.errors import NotEncodable
 from saga.flow.definition import Definition, Function, definition_of
+from saga.flow.graph import Each
 from saga.flow.per_item import PerItem
 from saga.flow.saga import forget_value, make_view, set_value
 from saga.machine.state import REVERSAL, Done, Item, Sent, State, call_to, is_call
@@ -78,7 +79,7 @@ class Author(msgspec.Struct, gc=False, eq=False):
     _latest: Any = None
 
     def begin(self, saga_id: str, input: object, started_ms: int, tags: Mapping[str, str]) -> None:
-        """The saga is about to begin: the author's functions are called before there is a state to look at."""
+        """The saga is about to begin; its state follows before any of the author's functions is called."""
         latest = self._latest = _Latest(self.definition)
         self.view = make_view(self.definition.saga, saga_id, input, _moment(started_ms), tags, latest)
 
@@ -226,7 +227,7 @@ class Author(msgspec.Struct, gc=False, eq=False):
         """Call a function as things are; with the item of an `each` if it is about one."""
         if item is None:
             return self._run(function, self.view)
-        view = self._view(_Snapshot(self.definition, item.results, item.path))
+        view = self._view(_Snapshot(self.definition, item.results, item.path, self._latest.state))
         return self._run(function, view, *self._item(function, item.value))
 
     def _item(self, function: Function, item: Raw | None) -> list[object]:
@@ -313,26 +314,46 @@ def _shown(value: object) -> str:
 class _Snapshot:
     """Loads values of leaves from their stored form, as they are seen from a place in the flow.
 
-    `path` is of a visit or scope instance there: it says which items of which `each` it is about.
+    `path` is of a visit or scope instance there: it says which items of which `each` it is about. `state`: of now,
+    None for what was seen earlier.
     """
 
-    __slots__ = ("_definition", "_path", "_values")
+    __slots__ = ("_definition", "_path", "_state", "_values")
 
-    def __init__(self, definition: Definition, values: Mapping[str, Raw], path: str) -> None:
-        self._definition, self._values, self._path = definition, values, path
+    def __init__(
+        self, definition: Definition, values: Mapping[str, Raw], path: str, state: State | None = None
+    ) -> None:
+        self._definition, self._values, self._path, self._state = definition, values, path, state
 
     def __call__(self, element: str) -> object:
         """Return the decoded value of `element`; KeyError when it was not reached."""
-        data = bytes(self._values[element])
-        function = self._definition.functions[element]
-        decode = codec_for(function.message if function.kind == "wait" else function.answer).decode
         eaches = self._definition.eaches.get(element)
-        if eaches is None:
-            return decode(data)
-        saga, levels = self._definition.graph.name, len(eaches) - self._shared(eaches)
-        if not levels:
+        if eaches is not None:
+            return self._per_item(element, eaches)
+        return self._decoder(element)(bytes(self._values[element]))
+
+    def _per_item(self, element: str, eaches: tuple[str, ...]) -> PerItem[object]:
+        saga, decode = self._definition.graph.name, self._decoder(element)
+        shared = self._shared(eaches)
+        if shared == len(eaches):
+            data = bytes(self._values[element])
             return PerItem(saga, element, here=lambda: decode(data))
-        return PerItem(saga, element, dict(_flattened(Raw(data), levels, decode, ())))
+        if element not in self._values and self._is_completed(eaches[shared]):
+            return PerItem(saga, element)  # there were no items, or none came to this leaf
+        levels = len(eaches) - shared
+        return PerItem(saga, element, dict(_flattened(self._values[element], levels, decode, ())))
+
+    def _is_completed(self, each: str) -> bool:
+        """Return whether an `each` was reached, and is not under way (as far as that can be told)."""
+        node = self._definition.graph.nodes[each]
+        if not isinstance(node, Each) or node.items not in self._values:
+            return False
+        scopes = () if self._state is None else self._state.scopes.values()
+        return not any(scope.element == each and scope.path.startswith(self._path) for scope in scopes)
+
+    def _decoder(self, element: str) -> Callable[[bytes], object]:
+        function = self._definition.functions[element]
+        return codec_for(function.message if function.kind == "wait" else function.answer).decode
 
     def _shared(self, eaches: tuple[str, ...]) -> int:
         """Return in how many of these `each`, from the outermost on, the place is."""
@@ -368,7 +389,7 @@ class _Latest:
         """See `_Snapshot`."""
         if self.state is None:
             raise KeyError(element)
-        return _Snapshot(self._definition, self.state.results, "")(element)
+        return _Snapshot(self._definition, self.state.results, "", self.state)(element)
 
 
 @lru_cache(maxsize=64)

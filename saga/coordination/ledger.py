@@ -178,11 +178,11 @@ class Ledger:
 
         Raises machine.NotPossible when an operator's action does not fit; nothing was changed then.
         """
-        state, records = decide(instance.graph, instance.state, stimulus, self.now, instance.author)
-        no, seq, now = instance.no, instance.seq + 1, self.now
+        author, now = instance.author, self.now
+        state, records = decide(instance.graph, instance.state, stimulus, now, author, author.follow)
+        no, seq = instance.no, instance.seq + 1
         if seq == 1:
             instance.state = state
-            instance.author.follow(state)
         self._dirty[no] = instance
         if not records:
             return False

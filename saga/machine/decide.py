@@ -37,9 +37,15 @@ _FORWARD = Direction.FORWARD  # looked up once: see `pending`
 
 
 def decide(
-    graph: Graph, state: State | None, stimulus: s.Stimulus, now_ms: int, evaluate: Evaluate
+    graph: Graph,
+    state: State | None,
+    stimulus: s.Stimulus,
+    now_ms: int,
+    evaluate: Evaluate,
+    begun: Callable[[State], None] | None = None,
 ) -> tuple[State, list[r.Record]]:
-    """Answer `stimulus` at the time `now_ms` (UTC ms). `state` is None only for `Start`.
+    """Answer `stimulus` at the time `now_ms` (UTC ms). `state` is None only for `Start`; `begun` is told the state
+    that it leads to before any function of the author is called.
 
     Returns the state, evolved in place, and the records in order; none when nothing is worth remembering.
     Raises NotPossible when an operator's action does not fit; state and journal are then as they were.
@@ -47,6 +53,8 @@ def decide(
     turn = Turn(graph, state, now_ms, evaluate)  # type: ignore[arg-type]  # see `Turn.state`
     if isinstance(stimulus, s.Start):
         _begin(turn, stimulus)
+        if begun is not None:
+            begun(turn.state)
     elif turn.state.ended is not None:
         _after_the_end(turn, stimulus)
     elif turn.state.suspended:
