@@ -64,7 +64,9 @@ def pending(state: State) -> Pending:
     moving = not state.suspended
     if len(state.visits) == 1 and len(state.scopes) == 1 and moving:
         (visit,) = state.visits.values()
-        if visit.phase is _OPEN and visit.due is None:  # what most sagas are, most of the time
+        if (
+            visit.phase is _OPEN and visit.due is None and visit.wake is None
+        ):  # as most sagas are most of the time
             assert visit.sent is not None
             return Pending({visit.path: (visit.sent, visit.attempt)})
     commands: dict[str, tuple[Sent, int]] = {}
