@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from weakref import ref
 
@@ -15,7 +16,8 @@ from saga.machine import Status
 __all__ = ["Completion", "Completions", "Outcome", "Refusal"]
 
 
-class Refusal(msgspec.Struct, frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class Refusal:
     """Why a saga was undone: `code` for programs (`cancelled`, `timeout`, `failed`, or the author's own),
     `reason` for people.
     """
@@ -24,7 +26,8 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-class Outcome(msgspec.Struct, frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class Outcome:
     """How a saga ended. A refusal is not an exception: look at `status`.
 
     - `id`: of the saga;

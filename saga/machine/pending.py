@@ -81,9 +81,16 @@ def pending(state: State) -> Pending:
     moving = not state.suspended
     if len(state.visits) == 1 and len(state.scopes) == 1 and moving:
         (visit,) = state.visits.values()
-        sent = visit.sent  # what follows is what most sagas are, most of the time
-        if visit.phase is _OPEN and visit.due is None and sent.number and state.scopes[TOP].due is None:  # type: ignore[union-attr]
-            return Pending({visit.path: (sent, visit.attempt)})  # type: ignore[dict-item]
+        if (
+            visit.phase is _OPEN
+            and visit.due is None
+            and visit.wake is None
+            and state.scopes[TOP].due is None
+        ):
+            sent = visit.sent  # this is what most sagas are, most of the time
+            assert sent is not None
+            if sent.number:
+                return Pending({visit.path: (sent, visit.attempt)})
     commands: dict[str, tuple[Sent, int]] = {}
     resolves: dict[str, Sent] = {}
     timers: dict[str, int] = {}

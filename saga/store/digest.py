@@ -8,6 +8,7 @@ were erased keeps its digest, and the chain goes on from there.
 from __future__ import annotations
 
 from hashlib import blake2b
+from struct import Struct
 
 __all__ = ["DIGEST_SIZE", "FIRST", "chain", "digest_of"]
 
@@ -16,6 +17,9 @@ DIGEST_SIZE = 16
 
 _fresh = blake2b(digest_size=DIGEST_SIZE).copy
 """Returns a hash that has seen nothing yet; a copy is made in half of the time of a new one with its options."""
+
+_HEADER = Struct(f">{DIGEST_SIZE}s5q").pack
+"""Digest of the row before, four numbers, length of the cause. Writing the numbers as digits takes longer."""
 
 FIRST = bytes(DIGEST_SIZE)
 """What the first row of a saga is chained to."""
@@ -26,24 +30,13 @@ def chain(
 ) -> bytes:
     """Return the digest of a journal row. `previous` is that of the row before, `FIRST` for the first.
 
-    Numbers end with a bar, and the cause is preceded by its length in bytes ("-" for none), so that no two
-    different rows give the same bytes.
+    Numbers have a length of their own, and so has the cause, in bytes (-1 for none), so that no two different rows give
+    the same bytes.
     """
     if cause is None:
-        framed = b"%b%d|%d|%d|%d|-|%b" % (previous, saga_no, seq, at_ms, encoding, records)
-    else:
-        text = cause.encode()
-        framed = b"%b%d|%d|%d|%d|%d|%b%b" % (
-            previous,
-            saga_no,
-            seq,
-            at_ms,
-            encoding,
-            len(text),
-            text,
-            records,
-        )
-    return digest_of(framed)
+        return digest_of(_HEADER(previous, saga_no, seq, at_ms, encoding, -1) + records)
+    text = cause.encode()
+    return digest_of(_HEADER(previous, saga_no, seq, at_ms, encoding, len(text)) + text + records)
 
 
 def digest_of(data: bytes) -> bytes:
