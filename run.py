@@ -35,7 +35,7 @@ STAMP = "installed.json"  # in the environment: what it holds; written when all 
 EXTRAS: dict[str, set[str]] = {
     "demo": {"demo"},
     "test": {"demo", "test"},  # the examples run as tests
-    "lint": {"demo", "lint"},  # mypy reads the examples
+    "lint": {"cron", "demo", "lint"},  # mypy reads the examples, and what they and the extras import
     "bench": set(),
 }
 MODULES = {"demo": "examples.order_fulfilment", "test": "pytest", "bench": "benchmarks"}

@@ -26,13 +26,16 @@ from saga.actors.crew import Crew, Settings
 from saga.clock import Clock, SystemClock
 from saga.codec import codec_for
 from saga.coordination import requests as q
+from saga.coordination.cron import Missed, Overlap, Recurrence
 from saga.coordination.definitions import Definitions
 from saga.coordination.envelopes import Direct, RetryDeliveries
 from saga.coordination.evaluation import key_text
 from saga.coordination.instances import Instance
 from saga.coordination.outcome import Completion, Outcome
 from saga.coordination.participation import Given, read_participants
+from saga.coordination.schedules import new_row
 from saga.errors import (
+    BadSchedule,
     CommandFailed,
     ForkedRuntime,
     NoHandler,
@@ -51,7 +54,8 @@ from saga.machine import stimuli as s
 from saga.machine.acting import open_task, parked_visit
 from saga.messages import RESERVED_CODES, Command, Event, Rejected, key_field, type_name
 from saga.participants import Context
-from saga.store import OverviewRow, OwnerLock, StoreFiles, StoreReader
+from saga.schedules import Schedule, read_schedules, run_id, schedule_of
+from saga.store import OverviewRow, OwnerLock, ScheduleRow, StoreFiles, StoreReader
 from saga.tasks import OpenTask, read_tasks
 
 __all__ = ["Runtime", "Start"]
@@ -285,6 +289,63 @@ class Runtime:
         data, twin = codec_for(definition.input).roundtrip(start.input)
         saga_id = uuid.uuid4().hex if start.id is None else _checked_id(start.id)
         return q.Start(definition, saga_id, Raw(data), twin, _checked_tags(start.tags), _at_ms(start.at))
+
+    # --- recurring starts -------------------------------------------------------------------------
+
+    def schedule(
+        self,
+        name: str,
+        saga: type[Saga[I]],
+        input: I,
+        *,
+        cron: str,
+        time_zone: str = "UTC",
+        missed: Missed = "once",
+        overlap: Overlap = "allow",
+        tags: Mapping[str, str] | None = None,
+        replace: bool = False,
+        timeout: float = 30.0,
+    ) -> Schedule:
+        """Start a saga again and again, with the same input; return when that is on disk. See docs/schedules.md.
+
+        - `name`: of the schedule. A run has the id `NAME@2026-11-26T02:00:00Z`, the time it was due, in UTC, and the
+          tags `schedule` and `due_at` beside those of `tags`;
+        - `saga`: the newest version that is given to the runtime, also when that is another one later;
+        - `cron`: five fields, in `time_zone` (a name such as "Europe/Berlin"); needs `saga-actors[cron]`;
+        - `missed`: for runs that fell due while nobody was there: "once" starts one for all of them, "all" each (of
+          more than 1,000 the latest), "skip" none;
+        - `overlap`: when the run before has not ended: "allow" starts the next one as well, "skip" leaves it out.
+
+        Given again, it changes nothing; with other arguments it takes the old one's place if `replace` is set, and
+        counts from now. Raises ScheduleConflict when it is not, BadSchedule, NotInstalled (cronsim), NotEncodable (the
+        input), RuntimeClosed, StoreFailed.
+        """
+        refuse_in_actor("schedule")
+        crew = self._open_crew()
+        definition = self._definitions.of(saga)
+        newest = self._definitions.newest(definition.graph.name)
+        if newest is not None and newest is not definition:
+            what = f"runs are of the newest version in this runtime, which is {newest.graph.version}; schedule that"
+            raise BadSchedule("saga", f"{definition.graph.name} version {definition.graph.version}", what)
+        recurrence = Recurrence(cron, time_zone)
+        data, _ = codec_for(definition.input).roundtrip(input)
+        _checked_id(name, MOST_ID - len(run_id("", 0)), "name")
+        row = new_row(definition, name, data, _checked_tags(tags or {}), cron, time_zone, missed, overlap)
+        reply: Future[ScheduleRow] = _Reply()
+        return schedule_of(self._wait(crew, q.SetSchedule(row, recurrence, replace, reply), reply, timeout))
+
+    def unschedule(self, name: str, *, timeout: float = 30.0) -> bool:
+        """Start no more runs of a schedule; return whether there was one, when that is on disk.
+
+        Runs that have begun go on. Raises RuntimeClosed, StoreFailed.
+        """
+        refuse_in_actor("unschedule")
+        reply: Future[bool] = _Reply()
+        return self._wait(self._open_crew(), q.DropSchedule(name, reply), reply, timeout)
+
+    def schedules(self) -> list[Schedule]:
+        """Return all schedules, by name."""
+        return self._read(read_schedules)
 
     # --- events and commands ----------------------------------------------------------------------
 
@@ -641,9 +702,9 @@ def _begun(request: object, timeout: float) -> WaitTimeout:
     )
 
 
-def _checked_id(id: str) -> str:
-    if not isinstance(id, str) or not id or len(id) > MOST_ID or not id.isprintable():
-        raise NotEncodable("id", "", f"{id!r:.80} is no id: write 1 to {MOST_ID} printable characters")
+def _checked_id(id: str, most: int = MOST_ID, what: str = "id") -> str:
+    if not isinstance(id, str) or not id or len(id) > most or not id.isprintable():
+        raise NotEncodable(what, "", f"{id!r:.80} is no {what}: write 1 to {most} printable characters")
     return id
 
 

@@ -23,12 +23,13 @@ from saga.store.batch import (
     JournalRow,
     Participant,
     SagaRow,
+    ScheduleRow,
     TimerRow,
     WaitRow,
 )
 from saga.store.context_rows import ContextChanges, InboxRow, OutboxRow, RetryRow, StoreState
 from saga.store.context_store import ContextStore
-from saga.store.digest import FIRST, chain, digest_of
+from saga.store.digest import FIRST, chain, digest_of, schedule_digest
 from saga.store.errors import (
     CannotOpen,
     ConstraintFailed,
@@ -72,6 +73,7 @@ __all__ = [
     "RetryRow",
     "SagaRow",
     "SagaStore",
+    "ScheduleRow",
     "StoreFacts",
     "StoreFiles",
     "StoreReader",
@@ -84,5 +86,6 @@ __all__ = [
     "digest_of",
     "is_locked",
     "read_owner",
+    "schedule_digest",
     "verify",
 ]

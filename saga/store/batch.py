@@ -26,6 +26,7 @@ __all__ = [
     "Participant",
     "SagaRow",
     "SagaUpdate",
+    "ScheduleRow",
     "Tag",
     "TaskRow",
     "TimerRow",
@@ -84,6 +85,7 @@ class Batch:
         "new_sagas",
         "participants",
         "saga_updates",
+        "schedules",
         "tags",
         "tasks",
         "timers",
@@ -108,6 +110,8 @@ class Batch:
         self.events: list[NewEvent] = []
         self.participants: dict[str, Participant] = {}
         """name → its numbers, all of them."""
+        self.schedules: dict[str, ScheduleRow | None] = {}
+        """name → the schedule, or None when there is none any more."""
         self.high_ms = 0
         """The latest time that this batch knows of; 0: nothing new."""
 
@@ -126,6 +130,7 @@ class Batch:
             or self.incidents
             or self.tags
             or self.definitions
+            or self.schedules
         )
 
     def sagas(self) -> list[int]:
@@ -139,7 +144,8 @@ class Batch:
         """Return the part of this batch that belongs to the sagas `saga_nos`, and with `shared` what belongs
         to none.
 
-        The shared part (definitions, events, participants) must be committed first: sagas refer to it.
+        The shared part (definitions, events, participants) must be committed first: sagas refer to it. Schedules are
+        in no part, see `split`.
         """
         wanted, part = set(saga_nos), Batch()
         part.high_ms = self.high_ms
@@ -160,10 +166,16 @@ class Batch:
         return part
 
     def split(self) -> list[Batch]:
-        """Return the shared part, then one batch for each saga in ascending order; committed in this order,
-        the same.
+        """Return the shared part, then one batch for each saga in ascending order, and the schedules last; committed
+        in this order, the same.
+
+        Cut off in the middle, it has started runs of schedules that are due again, and finds them by their ids then.
+        The other way round they would be lost.
         """
-        return [self.only((), shared=True), *(self.only((no,)) for no in self.sagas())]
+        schedules = Batch()
+        schedules.high_ms, schedules.schedules = self.high_ms, self.schedules
+        last = [schedules] if self.schedules else []
+        return [self.only((), shared=True), *(self.only((no,)) for no in self.sagas()), *last]
 
 
 # --- rows that were read ---
@@ -263,3 +275,25 @@ class IncidentRow(NamedTuple):
     kind: str
     reason: str
     since_ms: int
+
+
+class ScheduleRow(NamedTuple):
+    """Recurring starts of a saga: what a person has said, then where it stands. Times are UTC ms."""
+
+    name: str
+    saga: str
+    input_type: str
+    input: bytes
+    tags: bytes
+    """A JSON object."""
+    cron: str
+    time_zone: str
+    missed: str
+    overlap: str
+    digest: bytes
+    """Of all of the above, see `schedule_digest`."""
+    since_ms: int
+    next_ms: int | None
+    last_ms: int | None
+    runs: int
+    problem: str | None

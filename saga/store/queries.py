@@ -13,10 +13,18 @@ from typing import Any, TypeVar
 import msgspec
 
 from saga.errors import CorruptStore
-from saga.store.batch import DefinitionRow, EventRow, JournalRow, Participant, SagaRow, TimerRow
+from saga.store.batch import (
+    DefinitionRow,
+    EventRow,
+    JournalRow,
+    Participant,
+    SagaRow,
+    ScheduleRow,
+    TimerRow,
+)
 from saga.store.digest import FIRST, chain
 
-__all__ = ["EVENT_COLUMNS", "JOURNAL_COLUMNS", "SAGA_COLUMNS", "SagaQueries", "verified"]
+__all__ = ["EVENT_COLUMNS", "JOURNAL_COLUMNS", "SAGA_COLUMNS", "SCHEDULE_COLUMNS", "SagaQueries", "verified"]
 
 T = TypeVar("T")
 
@@ -29,6 +37,10 @@ SAGA_COLUMNS = (
 )
 JOURNAL_COLUMNS = "saga_no, seq, at_ms, cause, encoding, CAST(records AS BLOB), digest"
 EVENT_COLUMNS = "no, id, type, key, CAST(payload AS BLOB), at_ms, source, correlation, causation"
+SCHEDULE_COLUMNS = (
+    "name, saga, input_type, CAST(input AS BLOB), CAST(tags AS BLOB), cron, time_zone, missed, overlap, digest,"
+    " since_ms, next_ms, last_ms, runs, problem"
+)
 
 
 class SagaQueries:
@@ -106,6 +118,11 @@ class SagaQueries:
         """Return when the next timer is due, in UTC ms, or None when none is armed."""
         due: int | None = self._read("SELECT min(due_ms) FROM timers")[0][0]
         return due
+
+    def schedules(self) -> list[ScheduleRow]:
+        """Return all recurring starts, by name."""
+        rows = self._read(f"SELECT {SCHEDULE_COLUMNS} FROM schedules ORDER BY name")
+        return [ScheduleRow._make(row) for row in rows]
 
     def waiting(self, type_: str, key: str | None) -> list[tuple[int, str]]:
         """Return (saga_no, path) of every wait for an event of this type and key, by saga."""
