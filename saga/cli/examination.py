@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from saga.cli import output as o
+from saga.cli.scheduling import schedule_line
 from saga.cli.stores import own_files, problem
 from saga.cli.values import iso, size
 from saga.cli.waiting import advice
@@ -110,6 +111,7 @@ class Examination:
         missing: list[o.MissingHandler] = []
         definitions: list[o.Definition] = []
         contexts: list[o.ContextFile] = []
+        schedules: list[o.ScheduleLine] = []
         with self._part(), StoreReader.open(self._files.directory) as reader:
             with self._part():
                 store = self._store(reader, lock)
@@ -123,6 +125,9 @@ class Examination:
                 parked = _parked(reader, rows)
                 missing = _missing(reader, rows)
                 self._incidents(incidents)
+            with self._part():
+                schedules = [schedule_line(row) for row in reader.schedules()]
+                self._held(schedules)
             with self._part():
                 self._found(*check_lock(self._files, reader), *check_links(reader), *check_rows(reader))
             for name, schema, _ in self._own_files():
@@ -144,6 +149,7 @@ class Examination:
             missing_handlers=missing,
             definitions=definitions,
             contexts=contexts,
+            schedules=schedules,
         )
 
     # --- files ------------------------------------------------------------------------------------
@@ -230,6 +236,11 @@ class Examination:
         for kind, count in incidents.items():
             what = f"{count:,} {'is' if count == 1 else 'are'} parked"
             self._say("warning", "sagas", f"{what} ({kind})")
+
+    def _held(self, schedules: list[o.ScheduleLine]) -> None:
+        for each in schedules:
+            if each.problem is not None:
+                self._say("warning", f"schedule {each.name}", f"no run can be started: {each.problem}")
 
     def _context(self, reader: StoreReader, name: str) -> o.ContextFile:
         facts = reader.context(name)
