@@ -36,7 +36,7 @@ STAMP = "installed.json"  # in the environment: what it holds; written when all 
 EXTRAS: dict[str, set[str]] = {
     "demo": {"demo"},
     "test": {"demo", "web-shop", "test"},  # the examples run as tests
-    "lint": {"demo", "web-shop", "lint"},  # mypy reads the examples
+    "lint": {"cron", "demo", "web-shop", "lint"},  # mypy reads what the examples and extras import
     "bench": set(),
 }
 MODULES = {"demo": "examples.order_fulfilment", "test": "pytest", "bench": "benchmarks"}

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from saga.errors import (
+    BadSchedule,
     CommandFailed,
     CorruptStore,
     DataLossDetected,
@@ -18,6 +19,7 @@ from saga.errors import (
     NotAllowed,
     NotDecodable,
     NotEncodable,
+    NotInstalled,
     NotReached,
     Overloaded,
     PayloadTooLarge,
@@ -26,6 +28,7 @@ from saga.errors import (
     SagaConflict,
     SagaError,
     SagaParked,
+    ScheduleConflict,
     SchemaTooNew,
     StoredDataError,
     StoreError,
@@ -70,9 +73,11 @@ if TYPE_CHECKING:
     from saga.history import HistoryEntry
     from saga.machine import Status
     from saga.runtime import Runtime, Start
+    from saga.schedules import Schedule
     from saga.tasks import OpenTask
 
 __all__ = [
+    "BadSchedule",
     "Command",
     "CommandFailed",
     "Context",
@@ -90,6 +95,7 @@ __all__ = [
     "NotAllowed",
     "NotDecodable",
     "NotEncodable",
+    "NotInstalled",
     "NotReached",
     "OpenTask",
     "Outcome",
@@ -107,6 +113,8 @@ __all__ = [
     "SagaError",
     "SagaParked",
     "ScaledClock",
+    "Schedule",
+    "ScheduleConflict",
     "SchemaTooNew",
     "Start",
     "Status",
@@ -149,6 +157,7 @@ _LAZY = {
     "Refusal": "saga.coordination.outcome",
     "Runtime": "saga.runtime",
     "ScaledClock": "saga.clock",
+    "Schedule": "saga.schedules",
     "Start": "saga.runtime",
     "Status": "saga.machine",
     "SystemClock": "saga.clock",

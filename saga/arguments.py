@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from saga.errors import NotEncodable
 from saga.machine import Status
 
-__all__ = ["checked_id", "checked_statuses", "checked_tags", "milliseconds"]
+__all__ = ["MOST_ID", "checked_id", "checked_statuses", "checked_tags", "milliseconds"]
 
 MOST_ID = 500
 """Characters of an id, at most; ids are repeated in every message of a saga."""
@@ -16,10 +16,10 @@ MOST_ID = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def checked_id(id: str) -> str:
-    """Return an id. Raises NotEncodable when it is none."""
-    if not isinstance(id, str) or not id or len(id) > MOST_ID or not id.isprintable():
-        raise NotEncodable("id", "", f"{id!r:.80} is no id: write 1 to {MOST_ID} printable characters")
+def checked_id(id: str, most: int = MOST_ID, what: str = "id") -> str:
+    """Return an id, or `what` it is. Raises NotEncodable when it is none, or longer than `most` characters."""
+    if not isinstance(id, str) or not id or len(id) > most or not id.isprintable():
+        raise NotEncodable(what, "", f"{id!r:.80} is no {what}: write 1 to {most} printable characters")
     return id
 
 

@@ -10,6 +10,9 @@
     │   ├── UnknownSaga             no such saga instance
     │   ├── NotAllowed              the action does not fit the state the saga is in
     │   ├── NoHandler               nobody in this runtime handles the command
+    │   ├── BadSchedule             a cron expression, time zone or policy that makes no sense
+    │   ├── ScheduleConflict        a schedule of this name exists, and is another one
+    │   ├── NotInstalled            an optional package that the call needs is not installed
     │   ├── WaitTimeout             the time given to a wait is up
     │   ├── SagaParked              the saga waits for a person
     │   ├── CommandFailed           a command sent directly failed for a technical reason
@@ -37,6 +40,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "BadSchedule",
     "CommandFailed",
     "CorruptStore",
     "DataLossDetected",
@@ -47,6 +51,7 @@ __all__ = [
     "NotAllowed",
     "NotDecodable",
     "NotEncodable",
+    "NotInstalled",
     "NotReached",
     "Overloaded",
     "PayloadTooLarge",
@@ -55,6 +60,7 @@ __all__ = [
     "SagaConflict",
     "SagaError",
     "SagaParked",
+    "ScheduleConflict",
     "SchemaTooNew",
     "StoreError",
     "StoreFailed",
@@ -175,6 +181,33 @@ class NoHandler(UsageError):
         super().__init__(
             f"no handler for {type_name}; add the context or gateway that handles it to Runtime(contexts=[...])"
         )
+
+
+class BadSchedule(UsageError):
+    """A schedule cannot be kept as it was given. `argument` is that of `Runtime.schedule`, `value` what it was."""
+
+    def __init__(self, argument: str, value: object, why: str) -> None:
+        self.argument, self.value, self.why = argument, value, why
+        super().__init__(f"{argument}={value!r:.120}: {why}")
+
+
+class ScheduleConflict(UsageError):
+    """A schedule of this name exists, and is another one. `differences` are the arguments that differ."""
+
+    def __init__(self, name: str, differences: Sequence[str]) -> None:
+        self.name, self.differences = name, tuple(differences)
+        super().__init__(
+            f"schedule {name!r} exists with another {', '.join(self.differences)}; "
+            f"use another name, or replace=True to put this one in its place"
+        )
+
+
+class NotInstalled(UsageError):
+    """The call needs a package that is optional and not installed. `extra` is what to install."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        self.extra = extra
+        super().__init__(f"{what}, which is not installed: pip install '{extra}'")
 
 
 class WaitTimeout(UsageError, TimeoutError):

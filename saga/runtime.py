@@ -22,16 +22,19 @@ from typing import Any, Generic, Literal, Self, TypeVar, cast
 from msgspec import Raw
 
 from saga.actors.crew import Crew, Settings
-from saga.arguments import checked_id, checked_statuses, checked_tags, milliseconds
+from saga.arguments import MOST_ID, checked_id, checked_statuses, checked_tags, milliseconds
 from saga.clock import Clock, SystemClock
 from saga.codec import codec_for
 from saga.coordination import requests as q
+from saga.coordination.cron import Missed, Overlap, Recurrence
 from saga.coordination.definitions import Definitions
 from saga.coordination.envelopes import RetryDeliveries
 from saga.coordination.evaluation import key_text
 from saga.coordination.instances import Instance
 from saga.coordination.participation import Given, read_participants
+from saga.coordination.schedules import new_row
 from saga.errors import (
+    BadSchedule,
     ForkedRuntime,
     NoHandler,
     NotAllowed,
@@ -48,8 +51,9 @@ from saga.machine import stimuli as s
 from saga.machine.acting import open_task, parked_visit
 from saga.messages import Command, Event, key_field, type_name
 from saga.participants import Context
+from saga.schedules import Schedule, read_schedules, run_id, schedule_of
 from saga.sending import Sender
-from saga.store import OverviewRow, OwnerLock, StoreFiles, StoreReader
+from saga.store import OverviewRow, OwnerLock, ScheduleRow, StoreFiles, StoreReader
 from saga.tasks import OpenTask, read_tasks
 
 __all__ = ["Runtime", "Start"]
@@ -270,6 +274,62 @@ class Runtime:
         data, twin = codec_for(definition.input).roundtrip(start.input)
         saga_id = uuid.uuid4().hex if start.id is None else checked_id(start.id)
         return q.Start(definition, saga_id, Raw(data), twin, checked_tags(start.tags), milliseconds(start.at))
+
+    # --- recurring starts -------------------------------------------------------------------------
+
+    def schedule(
+        self,
+        name: str,
+        saga: type[Saga[I]],
+        input: I,
+        *,
+        cron: str,
+        time_zone: str = "UTC",
+        missed: Missed = "once",
+        overlap: Overlap = "allow",
+        tags: Mapping[str, str] | None = None,
+        replace: bool = False,
+        timeout: float = 30.0,
+    ) -> Schedule:
+        """Start a saga again and again, with the same input; return when that is on disk. See docs/schedules.md.
+
+        - `name`: of the schedule. A run has the id `NAME@2026-11-26T02:00:00Z`, the time it was due, in UTC, and the
+          tags `schedule` and `due_at` beside those of `tags`;
+        - `saga`: the newest version that is given to the runtime, also when that is another one later;
+        - `cron`: five fields, in `time_zone` (a name such as "Europe/Berlin"); needs `saga-actors[cron]`;
+        - `missed`: for runs that fell due while nobody was there: "once" starts one for all of them, "all" each (of
+          more than 1,000 the latest), "skip" none;
+        - `overlap`: when the run before has not ended: "allow" starts the next one as well, "skip" leaves it out.
+
+        Given again, it changes nothing; with other arguments it takes the old one's place if `replace` is set, and
+        counts from now. Raises ScheduleConflict when it is not, BadSchedule, NotInstalled (cronsim), NotEncodable (the
+        input), RuntimeClosed, StoreFailed.
+        """
+        refuse_in_actor("schedule")
+        definition = self._definitions.of(saga)
+        newest = self._definitions.newest(definition.graph.name)
+        if newest is not None and newest is not definition:
+            what = f"runs are of the newest version in this runtime, which is {newest.graph.version}; schedule that"
+            raise BadSchedule("saga", f"{definition.graph.name} version {definition.graph.version}", what)
+        recurrence = Recurrence(cron, time_zone)
+        data, _ = codec_for(definition.input).roundtrip(input)
+        checked_id(name, MOST_ID - len(run_id("", 0)), "name")
+        row = new_row(definition, name, data, checked_tags(tags or {}), cron, time_zone, missed, overlap)
+        reply: Reply[ScheduleRow] = Reply()
+        return schedule_of(self._line.ask(q.SetSchedule(row, recurrence, replace, reply), reply, timeout))
+
+    def unschedule(self, name: str, *, timeout: float = 30.0) -> bool:
+        """Start no more runs of a schedule; return whether there was one, when that is on disk.
+
+        Runs that have begun go on. Raises RuntimeClosed, StoreFailed.
+        """
+        refuse_in_actor("unschedule")
+        reply: Reply[bool] = Reply()
+        return self._line.ask(q.DropSchedule(name, reply), reply, timeout)
+
+    def schedules(self) -> list[Schedule]:
+        """Return all schedules, by name."""
+        return self._read(read_schedules)
 
     # --- events and commands ----------------------------------------------------------------------
 

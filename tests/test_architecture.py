@@ -61,9 +61,11 @@ HOUSE = (
     Layer("store", owns={"sqlite3", "sqlite_utils"}),
     Layer("history", EFFECTS, pure=True),  # a journal as a person reads it
     Layer("tasks", EFFECTS, pure=True),  # what persons are to decide, as an application lists it
+    Layer("schedules", EFFECTS, pure=True),  # recurring starts, as an application lists them
     Layer("verification"),  # is what is stored what was written?
     Layer("clock"),
-    Layer("coordination", STARTS_OR_SLEEPS | CALENDAR | CHANCE),  # what coordinator and participants do
+    # what coordinator and participants do
+    Layer("coordination", STARTS_OR_SLEEPS | CALENDAR | CHANCE, owns={"cronsim"}),
     Layer("actors", owns={"pykka"}),
     Layer("handle"),
     Layer("arguments", EFFECTS, pure=True),  # what an application passes in, checked

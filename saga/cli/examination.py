@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from saga.cli import output as o
+from saga.cli.scheduling import schedule_line
 from saga.cli.stores import own_files, problem
 from saga.cli.values import iso, size
 from saga.cli.waiting import advice
@@ -117,6 +118,7 @@ class Examination:
         definitions: list[o.Definition] = []
         contexts: list[o.ContextFile] = []
         suspects: list[o.Suspect] = []
+        schedules: list[o.ScheduleLine] = []
         with self._part(), StoreReader.open(self._files.directory) as reader:
             with self._part():
                 store = self._store(reader, lock)
@@ -130,6 +132,9 @@ class Examination:
                 parked = _parked(reader, rows)
                 missing = _missing(reader, rows)
                 self._incidents(incidents)
+            with self._part():
+                schedules = [schedule_line(row) for row in reader.schedules()]
+                self._held(schedules)
             with self._part():
                 self._found(*check_lock(self._files, reader), *check_links(reader), *check_rows(reader))
             with self._part():
@@ -155,6 +160,7 @@ class Examination:
             definitions=definitions,
             contexts=contexts,
             suspects=suspects,
+            schedules=schedules,
         )
 
     # --- files ------------------------------------------------------------------------------------
@@ -247,6 +253,11 @@ class Examination:
             if each.stops > 1:
                 what = f"{each.kind} {each.no} was running at {each.stops} ends of the program that were no close"
                 self._say("note", each.participant, f"{what}; if it goes on, it is parked")
+
+    def _held(self, schedules: list[o.ScheduleLine]) -> None:
+        for each in schedules:
+            if each.problem is not None:
+                self._say("warning", f"schedule {each.name}", f"no run can be started: {each.problem}")
 
     def _context(self, reader: StoreReader, name: str) -> o.ContextFile:
         facts = reader.context(name)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from saga.cli import output as o
 from saga.cli.examination import Examination, versions
 from saga.cli.listing import STYLES as STATUS_STYLES
+from saga.cli.scheduling import TITLES as SCHEDULE_TITLES
+from saga.cli.scheduling import schedule_cells
 from saga.cli.terminal import Cell, Terminal, joined
 from saga.cli.values import first_line, moment, size
 from saga.cli.verifying import STYLES
@@ -44,6 +46,9 @@ def _print(terminal: Terminal, found: o.Doctor) -> None:
         terminal.table(
             ("NAME", "LIVE", "SINCE", "GRAPH"), [_definition(each) for each in found.definitions], "  "
         )
+    if found.schedules:
+        terminal.heading("Schedules")
+        terminal.table(SCHEDULE_TITLES, [schedule_cells(each) for each in found.schedules], "  ")
     if found.contexts:
         terminal.heading("Contexts")
         titles = ("NAME", "REMEMBERS", "TO RELAY", "TO RETRY", "SET ASIDE")

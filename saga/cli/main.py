@@ -253,6 +253,20 @@ def show_command(ctx: click.Context, saga_id: str, full: bool, as_json: bool, st
     return show_saga(_directory(ctx, store), saga_id, full, as_json)
 
 
+@program.command("schedules", epilog=EXIT_CODES)
+@_json_option
+@_store_option
+@click.pass_context
+def schedules_command(ctx: click.Context, as_json: bool, store: str | None) -> int:
+    """List the sagas that are started again and again.
+
+    Their runs are sagas like all others: saga list --tag schedule=NAME.
+    """
+    from saga.cli.scheduling import list_schedules
+
+    return list_schedules(_directory(ctx, store), as_json)
+
+
 @program.command("verify", epilog=EXIT_CODES)
 @click.option("--quick", is_flag=True, help="Leave out SQLite's check of indexes, and sagas that have ended.")
 @_json_option

@@ -27,6 +27,8 @@ __all__ = [
     "Refusal",
     "SagaDetails",
     "SagaLine",
+    "ScheduleLine",
+    "Schedules",
     "SetAside",
     "Store",
     "Verification",
@@ -141,6 +143,36 @@ class SagaDetails(_Output, frozen=True, kw_only=True):
     history: list[Entry]
     problem: str | None
     """Why its journal cannot be read to the end, when that is so."""
+
+
+class ScheduleLine(_Output, frozen=True, kw_only=True):
+    """One schedule: a saga that is started again and again."""
+
+    name: str
+    saga: str
+    input_type: str
+    tags: dict[str, str]
+    """Of every run, beside `schedule` and `due_at`."""
+    cron: str
+    time_zone: str
+    missed: str
+    overlap: str
+    since_at: str
+    next_at: str | None
+    """When the next run is due; None: never again."""
+    last_at: str | None
+    """When the last run that was started was due."""
+    last_id: str | None
+    runs: int
+    """How many were started."""
+    problem: str | None
+    """Why none can be started."""
+
+
+class Schedules(_Output, frozen=True, kw_only=True):
+    """`saga schedules --json`."""
+
+    schedules: list[ScheduleLine]
 
 
 class Problem(_Output, frozen=True, kw_only=True):
@@ -294,3 +326,4 @@ class Doctor(_Output, frozen=True, kw_only=True):
     definitions: list[Definition]
     contexts: list[ContextFile]
     suspects: list[Suspect]
+    schedules: list[ScheduleLine]

@@ -11,6 +11,8 @@
     relay        the event log and who has read how far
     coordinator  one batch: stimuli, decisions, one commit, then messages
     intake       what waits to be started, and when there is room
+    schedules    recurring starts: kept, and started when they are due
+    cron         when a schedule is due, and what becomes of missed runs
     announcing   telling those who wait
     requests     what the application asks of the coordinator
     recovery     from files to a running coordinator

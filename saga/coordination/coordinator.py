@@ -31,6 +31,7 @@ from saga.coordination.ledger import Effects, Ledger
 from saga.coordination.outcome import Completions
 from saga.coordination.recovery import Recovery
 from saga.coordination.relay import Relay
+from saga.coordination.schedules import Schedules
 from saga.coordination.suspects import Suspects
 from saga.errors import NotAllowed, UnknownSaga
 from saga.machine import NotPossible, Stimulus
@@ -116,6 +117,7 @@ class Coordinator:
             )
         self.ledger.calls = Calls(self.ledger, definitions, self._happen, self._find_id)
         self._next_due: int | None = store.next_due()
+        self._schedules = Schedules(store, definitions, self.ledger, self._find)
         self._announcer = Announcer(store, self.ledger.cache, completions)
         self._intake = Intake(store, definitions, self.ledger, self._announcer, max_active)
         self._after_commit: list[Callable[[], None]] = []
@@ -125,6 +127,8 @@ class Coordinator:
             q.StartSagas: self._intake.add,
             q.Act: self._act,
             q.Publish: self._publish,
+            q.SetSchedule: self._schedule,
+            q.DropSchedule: self._schedule,
             q.Look: self._look,
             q.Query: self._query,
             q.Tick: self._tick,
@@ -466,6 +470,7 @@ class Coordinator:
 
     def _resume(self, message: _Resume) -> None:
         self.unblock()
+        self._schedules.examine()
         if self.fire_timers():
             self._world.post(message)  # more are due: they come first
             return
@@ -537,6 +542,10 @@ class Coordinator:
         )
         self._after_commit.append(lambda: message.reply.set_result(new))
 
+    def _schedule(self, message: q.SetSchedule | q.DropSchedule) -> None:
+        self._after_commit.append(self._schedules.take(message))
+        self._next_due = _earlier(self._next_due, self._schedules.next_due())
+
     def _look(self, message: q.Look) -> None:
         self._after_commit.append(lambda: self._announcer.look_up(message.completion))
 
@@ -558,7 +567,8 @@ class Coordinator:
             self.suspects.look()
 
     def fire_timers(self) -> bool:
-        """Let the timers happen that are due, longest due first; return whether there may be more."""
+        """Let the timers happen that are due, longest due first, then what is scheduled; return whether there may be
+        more."""
         now = self.ledger.now
         due = self._store.due_timers(now, TIMERS_AT_ONCE)
         for timer in due:
@@ -566,16 +576,22 @@ class Coordinator:
             instance = self._find(timer.saga_no)
             if instance is not None:
                 self._happen(instance, s.TimerFired(path, kind), "timer")
+        more = self._schedules.fire(was_down=self._recovering) or len(due) == TIMERS_AT_ONCE
 
         def again() -> None:
-            self._next_due = self._store.next_due()
-            if len(due) == TIMERS_AT_ONCE:
+            self._next_due = _earlier(self._store.next_due(), self._schedules.next_due())
+            if more:
                 self._world.post(q.Tick())
             elif self._next_due is not None and self._next_due <= now:
                 self._next_due = now + STUCK_MS  # of sagas that cannot be loaded: without a pause, for ever
 
         self._after_commit.append(again)
-        return len(due) == TIMERS_AT_ONCE
+        return more
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    """Return the earlier of two times, where None is never."""
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def _stimulus(instance: Instance, answer: Answer) -> Stimulus:

@@ -96,6 +96,11 @@ class Definitions:
         """Return the given definition of this name and version, or None."""
         return self._given.get((name, version))
 
+    def newest(self, name: str) -> Definition | None:
+        """Return the given definition of this name that has the highest version, or None."""
+        found = [each for each in self._given.values() if each.graph.name == name]
+        return max(found, key=lambda each: each.graph.version, default=None)
+
     @property
     def given(self) -> list[Definition]:
         """The definitions of the classes that were given."""

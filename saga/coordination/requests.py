@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Raw
 
+from saga.coordination.cron import Recurrence
 from saga.coordination.outcome import Completion
 from saga.flow.definition import Definition
 from saga.machine import Stimulus
+from saga.store import ScheduleRow
 
 if TYPE_CHECKING:
     from saga.coordination.instances import Instance
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Act",
     "Blocked",
+    "DropSchedule",
     "Fetch",
     "GivenUp",
     "Heard",
@@ -32,6 +35,7 @@ __all__ = [
     "Query",
     "Raised",
     "Recover",
+    "SetSchedule",
     "Start",
     "StartSagas",
     "Tick",
@@ -97,6 +101,25 @@ class Publish:
     key: str | None
     event: Raw
     correlation: str
+    reply: Future[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class SetSchedule:
+    """Start a saga again and again. The reply's result is the schedule as it is stored; ScheduleConflict and
+    BadSchedule are set as exceptions."""
+
+    row: ScheduleRow
+    recurrence: Recurrence
+    replace: bool
+    reply: Future[ScheduleRow]
+
+
+@dataclass(frozen=True, slots=True)
+class DropSchedule:
+    """Start no more runs of a schedule. The reply's result is whether there was one of this name."""
+
+    name: str
     reply: Future[bool]
 
 

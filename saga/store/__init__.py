@@ -23,6 +23,7 @@ from saga.store.batch import (
     JournalRow,
     Participant,
     SagaRow,
+    ScheduleRow,
     SuspectKey,
     SuspectRow,
     TimerRow,
@@ -30,7 +31,7 @@ from saga.store.batch import (
 )
 from saga.store.context_rows import ContextChanges, InboxRow, OutboxRow, RetryRow, StoreState
 from saga.store.context_store import ContextStore
-from saga.store.digest import FIRST, chain, digest_of
+from saga.store.digest import FIRST, chain, digest_of, schedule_digest
 from saga.store.errors import (
     CannotOpen,
     ConstraintFailed,
@@ -79,6 +80,7 @@ __all__ = [
     "Running",
     "SagaRow",
     "SagaStore",
+    "ScheduleRow",
     "StoreFacts",
     "StoreFiles",
     "StoreReader",
@@ -93,5 +95,6 @@ __all__ = [
     "digest_of",
     "is_locked",
     "read_owner",
+    "schedule_digest",
     "verify",
 ]

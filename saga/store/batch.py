@@ -26,6 +26,7 @@ __all__ = [
     "Participant",
     "SagaRow",
     "SagaUpdate",
+    "ScheduleRow",
     "SuspectKey",
     "SuspectRow",
     "Tag",
@@ -89,6 +90,7 @@ class Batch:
         "new_sagas",
         "participants",
         "saga_updates",
+        "schedules",
         "suspects",
         "tags",
         "tasks",
@@ -116,6 +118,8 @@ class Batch:
         """name → its numbers, all of them."""
         self.suspects: list[SuspectKey] = []
         """Those that are none any more."""
+        self.schedules: dict[str, ScheduleRow | None] = {}
+        """name → the schedule, or None when there is none any more."""
         self.high_ms = 0
         """The latest time that this batch knows of; 0: nothing new."""
 
@@ -135,6 +139,7 @@ class Batch:
             or self.tags
             or self.definitions
             or self.suspects
+            or self.schedules
         )
 
     def sagas(self) -> list[int]:
@@ -149,6 +154,8 @@ class Batch:
         to none.
 
         The shared part (definitions, events, participants, suspects) must be committed first: sagas refer to it.
+        The shared part (definitions, events, participants) must be committed first: sagas refer to it. Schedules are
+        in no part, see `split`.
         """
         wanted, part = set(saga_nos), Batch()
         part.high_ms = self.high_ms
@@ -170,14 +177,18 @@ class Batch:
         return part
 
     def split(self, linked: Iterable[Iterable[int]] = ()) -> list[Batch]:
-        """Return the shared part, then one batch for each saga in ascending order; committed in this order,
-        the same.
+        """Return the shared part, then one batch for each saga in ascending order, and the schedules last; committed
+        in this order, the same. Cut off in the middle, it has started runs of schedules that are due again, and finds
+        them by their ids then; the other way round they would be lost.
 
         `linked`: groups of sagas, none in two of them, that must be committed together, or not at all.
         """
         groups = {no: sorted(group) for group in linked for no in group}
         parts = dict.fromkeys(tuple(groups.get(no, (no,))) for no in self.sagas())
-        return [self.only((), shared=True), *(self.only(nos) for nos in parts)]
+        schedules = Batch()
+        schedules.high_ms, schedules.schedules = self.high_ms, self.schedules
+        last = [schedules] if self.schedules else []
+        return [self.only((), shared=True), *(self.only(nos) for nos in parts), *last]
 
 
 # --- rows that were read ---
@@ -293,3 +304,25 @@ class IncidentRow(NamedTuple):
     kind: str
     reason: str
     since_ms: int
+
+
+class ScheduleRow(NamedTuple):
+    """Recurring starts of a saga: what a person has said, then where it stands. Times are UTC ms."""
+
+    name: str
+    saga: str
+    input_type: str
+    input: bytes
+    tags: bytes
+    """A JSON object."""
+    cron: str
+    time_zone: str
+    missed: str
+    overlap: str
+    digest: bytes
+    """Of all of the above, see `schedule_digest`."""
+    since_ms: int
+    next_ms: int | None
+    last_ms: int | None
+    runs: int
+    problem: str | None

@@ -7,10 +7,11 @@ were erased keeps its digest, and the chain goes on from there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from struct import Struct
 
-__all__ = ["DIGEST_SIZE", "FIRST", "chain", "digest_of"]
+__all__ = ["DIGEST_SIZE", "FIRST", "chain", "digest_of", "schedule_digest"]
 
 DIGEST_SIZE = 16
 """Bytes of a digest. It guards against accidents, not against someone who can write the file."""
@@ -44,3 +45,9 @@ def digest_of(data: bytes) -> bytes:
     digest = _fresh()
     digest.update(data)
     return digest.digest()
+
+
+def schedule_digest(columns: Iterable[str | bytes]) -> bytes:
+    """Return the digest of what a schedule says: its columns from `name` to `overlap`, each after its length."""
+    texts = [column.encode() if isinstance(column, str) else column for column in columns]
+    return digest_of(b"".join(b"%d|%b" % (len(text), text) for text in texts))

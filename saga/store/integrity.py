@@ -21,6 +21,7 @@ from typing import Literal
 from saga.errors import CorruptStore, SagaError, StoreNotFound
 from saga.store.batch import JournalRow
 from saga.store.connection import open_reader, translated
+from saga.store.digest import schedule_digest
 from saga.store.files import StoreFiles
 from saga.store.queries import JOURNAL_COLUMNS, verified
 from saga.store.reading import StoreReader
@@ -156,6 +157,30 @@ _ROW_CHECKS = (
         " WHERE s.ended_ms IS NULL AND s.status = 'PARKED'"
         " AND NOT EXISTS (SELECT 1 FROM open_incidents i WHERE i.saga_no = s.no)",
     ),
+    (
+        "schedules",
+        "SELECT name, 'is due again for what it has run already' FROM schedules WHERE next_ms <= last_ms",
+    ),
+    (
+        "schedules",
+        "SELECT name, 'does not say how often, or when, it has run' FROM schedules"
+        " WHERE runs < 0 OR (last_ms IS NULL) != (runs = 0)",
+    ),
+    (
+        "schedules",
+        "SELECT name, 'has run later than any time that is known here' FROM schedules"
+        " WHERE last_ms > (SELECT high_ms FROM store)",
+    ),
+    (
+        "schedules",
+        "SELECT name, 'has an input or tags that are no JSON' FROM schedules"
+        " WHERE NOT json_valid(input) OR NOT json_valid(tags)",
+    ),
+    (
+        "schedules",
+        "SELECT name, 'has a policy that there is not' FROM schedules"
+        " WHERE missed NOT IN ('skip', 'once', 'all') OR overlap NOT IN ('allow', 'skip')",
+    ),
 )
 
 
@@ -164,6 +189,9 @@ def check_rows(reader: StoreReader) -> Iterator[Finding]:
     for table, statement in _ROW_CHECKS:
         for subject, what in reader._rows(f"{statement} LIMIT 100"):
             yield Finding("error", reader.files.saga, f"{subject!r} in {table} {what}")
+    for row in reader.schedules():
+        if row.digest != schedule_digest(row[:9]):
+            yield Finding("error", reader.files.saga, f"{row.name!r} in schedules does not fit its digest")
 
 
 def check_chains(reader: StoreReader) -> Iterator[Finding]:

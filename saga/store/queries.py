@@ -19,12 +19,14 @@ from saga.store.batch import (
     JournalRow,
     Participant,
     SagaRow,
+    ScheduleRow,
     SuspectRow,
     TimerRow,
 )
 from saga.store.digest import FIRST, chain
 
 __all__ = ["EVENT_COLUMNS", "JOURNAL_COLUMNS", "SAGA_COLUMNS", "SUSPECTS", "SagaQueries", "verified"]
+__all__ = ["EVENT_COLUMNS", "JOURNAL_COLUMNS", "SAGA_COLUMNS", "SCHEDULE_COLUMNS", "SagaQueries", "verified"]
 
 T = TypeVar("T")
 
@@ -41,6 +43,10 @@ SUSPECTS = (
     " ORDER BY stops DESC, participant, kind, no"
 )
 EVENT_COLUMNS = "no, id, type, key, CAST(payload AS BLOB), at_ms, source, correlation, causation"
+SCHEDULE_COLUMNS = (
+    "name, saga, input_type, CAST(input AS BLOB), CAST(tags AS BLOB), cron, time_zone, missed, overlap, digest,"
+    " since_ms, next_ms, last_ms, runs, problem"
+)
 
 
 class SagaQueries:
@@ -118,6 +124,11 @@ class SagaQueries:
         """Return when the next timer is due, in UTC ms, or None when none is armed."""
         due: int | None = self._read("SELECT min(due_ms) FROM timers")[0][0]
         return due
+
+    def schedules(self) -> list[ScheduleRow]:
+        """Return all recurring starts, by name."""
+        rows = self._read(f"SELECT {SCHEDULE_COLUMNS} FROM schedules ORDER BY name")
+        return [ScheduleRow._make(row) for row in rows]
 
     def waiting(self, type_: str, key: str | None) -> list[tuple[int, str]]:
         """Return (saga_no, path) of every wait for an event of this type and key, by saga."""

@@ -24,6 +24,7 @@ from saga.store.batch import (
     JournalRow,
     Participant,
     SagaRow,
+    ScheduleRow,
     TaskRow,
     TimerRow,
     WaitRow,
@@ -32,7 +33,7 @@ from saga.store.connection import open_reader, translated
 from saga.store.context_rows import FILE_COLUMNS, RETRY_COLUMNS, RetryRow
 from saga.store.errors import NotAStore
 from saga.store.files import MEMORY, StoreFiles
-from saga.store.queries import EVENT_COLUMNS, JOURNAL_COLUMNS, SAGA_COLUMNS
+from saga.store.queries import EVENT_COLUMNS, JOURNAL_COLUMNS, SAGA_COLUMNS, SCHEDULE_COLUMNS
 from saga.store.saga_store import STORE_COLUMNS
 from saga.store.schema import CONTEXT, SAGA
 
@@ -183,6 +184,11 @@ class StoreReader:
             if row.no == no:
                 return row
         raise KeyError(no)
+
+    def schedules(self) -> list[ScheduleRow]:
+        """Return all recurring starts, by name."""
+        rows = self._rows(f"SELECT {SCHEDULE_COLUMNS} FROM schedules ORDER BY name")
+        return [ScheduleRow._make(row) for row in rows]
 
     # --- sagas ---
 

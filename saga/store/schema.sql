@@ -1,6 +1,7 @@
 -- saga.db: the coordinator's file. Written by the coordinator's one connection; everyone else reads.
 --
--- Public interface are the views at the end: sagas_overview, step_history, open_tasks, incidents.
+-- Public interface are the views at the end: sagas_overview, step_history, open_tasks, incidents,
+-- schedules_overview.
 -- Tables may change between versions. Times are UTC milliseconds since 1970. JSON is kept as text.
 
 -- One row about the store as a whole.
@@ -142,6 +143,27 @@ CREATE TABLE suspects (
     PRIMARY KEY (participant, kind, no)
 ) STRICT, WITHOUT ROWID;
 
+-- Recurring starts of sagas. A run and the move to the next one are one commit.
+CREATE TABLE schedules (
+    name       TEXT    PRIMARY KEY,
+    saga       TEXT    NOT NULL,                                  -- name of its definition; the newest version is started
+    input_type TEXT    NOT NULL,
+    input      TEXT    NOT NULL CHECK (json_valid(input)),        -- of every run
+    tags       TEXT    NOT NULL CHECK (json_valid(tags)),
+    cron       TEXT    NOT NULL,
+    time_zone  TEXT    NOT NULL,
+    missed     TEXT    NOT NULL CHECK (missed IN ('skip', 'once', 'all')),
+    overlap    TEXT    NOT NULL CHECK (overlap IN ('allow', 'skip')),
+    digest     BLOB    NOT NULL CHECK (length(digest) = 16),      -- of all the columns above
+    since_ms   INTEGER NOT NULL,                                  -- when it was made, or replaced
+    next_ms    INTEGER,                                           -- when the next run is due; NULL: never again
+    last_ms    INTEGER,                                           -- when the last run that was started was due
+    runs       INTEGER NOT NULL CHECK (runs >= 0),                -- how many were started
+    problem    TEXT,                                              -- why none can be started
+    CHECK (next_ms IS NULL OR last_ms IS NULL OR next_ms > last_ms),
+    CHECK ((last_ms IS NULL) = (runs = 0))
+) STRICT, WITHOUT ROWID;
+
 -- The event log, in the order in which events became known here. Pruned from the low end.
 CREATE TABLE events (
     no          INTEGER PRIMARY KEY,
@@ -228,3 +250,20 @@ SELECT
 FROM open_incidents i
 JOIN sagas s ON s.no = i.saga_no
 JOIN definitions d ON d.no = s.definition_no;
+
+-- One row for each schedule.
+CREATE VIEW schedules_overview AS
+SELECT
+    name,
+    saga,
+    cron,
+    time_zone,
+    missed,
+    overlap,
+    strftime('%Y-%m-%dT%H:%M:%fZ', next_ms / 1000.0, 'unixepoch')      AS next_due_at,
+    strftime('%Y-%m-%dT%H:%M:%fZ', last_ms / 1000.0, 'unixepoch')      AS last_due_at,
+    runs,
+    problem,
+    tags,
+    strftime('%Y-%m-%dT%H:%M:%fZ', since_ms / 1000.0, 'unixepoch')     AS since
+FROM schedules;

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from saga.store.batch import Definition, JournalTuple, NewEvent, NewSaga, SagaUpdate
+from saga.store.batch import Definition, JournalTuple, NewEvent, NewSaga, SagaUpdate, ScheduleRow
 from saga.store.bulk import MAYBE, NOTHING, SMALL_SIZES, Bulk, flat
 
 __all__ = ["PARTS", "Execute"]
@@ -132,6 +132,24 @@ class _Timers(_Settings):
         self._set.run(execute, [(*key, due) for key, due in rows.items() if due is not None])
 
 
+class _Schedules:
+    """Schedules by name, or None where there shall be none: a few at a time, and seldom."""
+
+    _over = "DELETE FROM schedules WHERE name = ?"
+    _set = (
+        "INSERT OR REPLACE INTO schedules (name, saga, input_type, input, tags, cron, time_zone, missed, overlap,"
+        " digest, since_ms, next_ms, last_ms, runs, problem)"
+        " VALUES (?,?,?,CAST(? AS TEXT),CAST(? AS TEXT),?,?,?,?,?,?,?,?,?,?)"
+    )
+
+    def run(self, execute: Execute, rows: Mapping[str, ScheduleRow | None]) -> None:
+        for name, row in rows.items():
+            if row is None:
+                execute(self._over, (name,))
+            else:
+                execute(self._set, row)
+
+
 _SAGA_UPDATES = _SagaUpdates(
     Bulk(
         "UPDATE sagas SET status = v.column2, busy = v.column3, ended_ms = v.column4,"
@@ -179,6 +197,7 @@ PARTS: tuple[tuple[str, Callable[[Execute, Any], None]], ...] = (
     ("events", _EVENTS.run),
     ("participants", _PARTICIPANTS.run),
     ("suspects", _SUSPECTS_OVER.run),
+    ("schedules", _Schedules().run),
 )
 """Attribute of a `Batch`, and what writes its rows: `write(execute, rows)`, which lets errors of sqlite3
 pass.

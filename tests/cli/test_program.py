@@ -20,7 +20,7 @@ from saga.cli.main import GONE, INTERRUPTED, NOT_FOUND, OK, STORE_FAILED, USAGE
 
 from .conftest import ENVIRONMENT, ROOT, Run, saga_command
 
-COMMANDS = ("list", "show", "verify", "doctor")
+COMMANDS = ("list", "show", "schedules", "verify", "doctor")
 
 
 def line_for(command: str) -> list[str]:

@@ -10,6 +10,7 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from .shop import MONEY, PIECES, Processor
 
 if TYPE_CHECKING:
     from .harness import Run
+
+DAY_MS = 86_400_000
 
 UNDONE_BY = {"reserve": "release", "pay": "refund"}
 """Effects in contexts, and what takes them back."""
@@ -38,6 +41,7 @@ class Books:
             self.timers, self.waits, self.incidents = reader.timers(), reader.waits(), reader.incidents()
             self.events = reader.events(limit=100_000)
             self.participants = reader.participants()
+            self.schedules = reader.schedules()
         self.records: dict[str, list[Record]] = {
             id: [record for row in journal for record in decode_records(row.records or b"[]")]
             for id, journal in self.journals.items()
@@ -94,6 +98,8 @@ def check_all(store: Path, runs: Iterable[Run]) -> None:
         directions_change_once,
         answers_and_inboxes_agree,
         every_event_reaches_every_listener,
+        schedules_run_each_time_once,
+        what_was_to_begin_later_begins_then,
         timers_fire_once_and_never_early,
         nobody_is_in_limbo,
     ):
@@ -287,6 +293,38 @@ def timers_fire_once_and_never_early(books: Books) -> None:
                         assert row.at_ms >= due.pop(f"{record.path} again"), (
                             f"{record.path} of {id} was early"
                         )
+
+
+def schedules_run_each_time_once(books: Books) -> None:
+    """Every night at three (and at three in the afternoon) since it was scheduled, none twice, none early."""
+    for schedule in books.schedules:
+        first, _, _ = schedule.cron.partition(" *")
+        hours = [int(hour) for hour in first.split()[1].split(",")]
+        day, expected = schedule.since_ms // DAY_MS * DAY_MS, []
+        while day <= books.facts.high_ms:
+            times = [day + hour * DAY_MS // 24 for hour in hours]
+            expected += [each for each in times if schedule.since_ms < each <= books.facts.high_ms]
+            day += DAY_MS
+        there = {id: row for id, row in books.sagas.items() if id.startswith(f"{schedule.name}@")}
+        iso = [datetime.fromtimestamp(each / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for each in expected]
+        assert sorted(there) == [f"{schedule.name}@{each}" for each in iso]
+        for due_ms, (id, row) in zip(expected, sorted(there.items()), strict=True):
+            assert row is not None
+            assert row.started_ms >= due_ms, f"{id} was early"
+        assert (schedule.runs, schedule.last_ms) == (len(expected), max(expected, default=None)), schedule
+        assert schedule.problem is None, schedule
+
+
+def what_was_to_begin_later_begins_then(books: Books) -> None:
+    """A start `at=` does nothing before; a deadline counts from there."""
+    for id, journal in books.journals.items():
+        records = books.records[id]
+        begun = [each.due for each in records if isinstance(each, r.SleepBegun) and each.element == "reserve"]
+        for until in begun:
+            at = [row.at_ms for row in journal if b'"command-sent"' in (row.records or b"")]
+            assert min(at) >= until, f"{id} has begun early"
+            late = [row.at_ms for row in journal if b'"timeout"' in (row.records or b"")]
+            assert min(late) >= until + 3_600_000, f"{id} was cut off early"
 
 
 def acknowledged(store: Path, runs: Iterable[Run]) -> None:

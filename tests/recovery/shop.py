@@ -333,5 +333,41 @@ class Collect(Saga[Order]):
     flow = (reserve, fetched, pay, ship)
 
 
+class Nightly(Saga[Order]):
+    """Reserve and ship under its own id; it is started again and again."""
+
+    @step()
+    def reserve(self) -> Reserve:
+        return Reserve(self.id)
+
+    @reserve.compensation
+    def release(self) -> Release:
+        return Release(self.id)
+
+    @step()
+    def ship(self) -> Ship:
+        return Ship(self.id)
+
+    flow = (reserve, ship)
+
+
+class Tomorrow(Saga[Order], deadline=timedelta(hours=1)):
+    """Reserve, then wait for what does not come, until the deadline, which counts from when it begins."""
+
+    @step()
+    def reserve(self) -> Reserve:
+        return Reserve(self.input.id)
+
+    @reserve.compensation
+    def release(self) -> Release:
+        return Release(self.input.id)
+
+    @wait(Fetched)
+    def fetched(self) -> str:
+        return f"nobody fetches {self.input.id}"
+
+    flow = (reserve, fetched)
+
+
 CONTEXTS = [Stock, Bank, Customers, Cards]
-SAGAS = [Fulfil, Hurry, Together, Collect]
+SAGAS = [Fulfil, Hurry, Together, Collect, Nightly, Tomorrow]

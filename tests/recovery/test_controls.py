@@ -30,6 +30,12 @@ def test_a_start_that_is_acknowledged_too_early_is_lost(workers: Workers) -> Non
         story.play(workers)
 
 
+def test_a_run_that_is_not_in_one_commit_with_the_move_to_the_next_is_lost(workers: Workers) -> None:
+    kills = [Crash("coordinator.after-commit", nth) for nth in range(2, 6)]
+    with pytest.raises(AssertionError, match="good-"):
+        play(workers, [Story("recurring", [kill], broken="schedule") for kill in kills])
+
+
 def test_a_process_of_its_own_is_killed_and_recovered_from_like_a_fork(workers: Workers) -> None:
     """Workers are forks of one process, to save time; here is one that is started like any other program."""
     with place() as store:

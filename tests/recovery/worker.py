@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from saga import NotAllowed, Runtime, SagaParked, Start, VirtualClock, WaitTimeout, seams
@@ -30,6 +30,9 @@ HEARD = """
 """
 """How many events a context has not taken yet, and how many of its own are not in the log yet."""
 
+MORNING = datetime(2026, 1, 1, tzinfo=UTC)
+"""When the clock of a worker begins."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -44,7 +47,7 @@ class Job:
     drain: bool = False
     """Start nothing; bring to an end what is there."""
     broken: str = ""
-    """For the control, a protection that is taken away: `inbox` or `acknowledgement`."""
+    """For the control, a protection that is taken away: `inbox`, `acknowledgement` or `schedule`."""
 
 
 class Killer:
@@ -112,6 +115,19 @@ class Work:
                     break
                 tell(f"ended {id} {outcome.status.value}")
                 break
+
+    def until(self, since_morning: timedelta) -> None:
+        """Let it be so late, unless it is later."""
+        left = MORNING + since_morning - datetime.fromtimestamp(self.clock.now_ms() / 1000, UTC)
+        self.clock.advance(max(left, timedelta(0)))
+
+    def until_scheduled(self) -> None:
+        """Wait until every run that is due was started."""
+        until, now = time.monotonic() + LONGEST_S, self.clock.now_ms()
+        while any(
+            each.next_at.timestamp() * 1000 <= now for each in self.runtime.schedules() if each.next_at
+        ):
+            assert time.monotonic() < until, self.runtime.schedules()
 
     def until_heard(self) -> None:
         """Wait until every event is in the log, and every listener has taken what is there for it."""
@@ -193,7 +209,37 @@ def shaky(work: Work) -> None:
     work.finish()
 
 
-SCENARIOS = {each.__name__: each for each in (success, refusal, timeout, cancel, events, together, shaky)}
+def later(work: Work) -> None:
+    """Starts that lie a day ahead: they wait until then, and their deadline counts from there."""
+    if not work.drain:
+        at = MORNING + timedelta(days=1)
+        orders = [shop.Order(f"forgotten-{n}", 100) for n in range(3)]
+        starts = [Start(shop.Tomorrow, order, order.id, at=at) for order in orders]
+        for handle in work.runtime.start_many(starts):
+            tell(f"acked {handle.id}")
+    work.ids = [row.id for row in work.runtime.list()]
+    work.until(timedelta(days=1))
+    work.until_all("step-completed", "reserve.1")
+    work.until(timedelta(days=1, hours=1))
+    work.finish()
+
+
+def recurring(work: Work) -> None:
+    """Two nights with a run at three, of another schedule at the same time, and of that in the afternoon."""
+    for name, cron in (("good-nightly", "0 3 * * *"), ("good-often", "0 3,15 * * *")):
+        work.runtime.schedule(name, shop.Nightly, shop.Order(name, 0), cron=cron, missed="all")
+        tell(f"scheduled {name}")
+    for half in range(1, 5):
+        work.until(timedelta(hours=12 * half))
+        work.until_scheduled()
+    work.ids = [row.id for row in work.runtime.list()]
+    work.finish()
+
+
+SCENARIOS = {
+    each.__name__: each
+    for each in (success, refusal, timeout, cancel, events, together, shaky, later, recurring)
+}
 
 
 def main(job: Job) -> None:
@@ -202,7 +248,7 @@ def main(job: Job) -> None:
     seams.hook = killer
     if job.broken:
         BREAK[job.broken]()
-    clock = VirtualClock()
+    clock = VirtualClock(MORNING)
     store = Path(job.store)
     shop.Cards.processor = shop.Processor(store.with_name("processor.log"))
     if job.drain:
@@ -245,7 +291,25 @@ def acknowledge_too_early() -> None:
     Work.start = tell_and_start  # type: ignore[method-assign]
 
 
+def move_on_before_the_run() -> None:
+    """Write that a schedule has moved on in a commit of its own, before the run that it has moved on from."""
+    from saga.store import Batch, SagaStore
+
+    commit = SagaStore.commit
+
+    def in_two(self: SagaStore, batch: Batch) -> int:
+        if batch.schedules and batch.new_sagas:
+            moves = Batch()
+            moves.high_ms, moves.schedules, batch.schedules = batch.high_ms, batch.schedules, {}
+            commit(self, moves)
+            seams.seam("coordinator.after-commit")
+        return commit(self, batch)
+
+    SagaStore.commit = in_two  # type: ignore[method-assign]
+
+
 BREAK = {
+    "schedule": move_on_before_the_run,
     "inbox": forget_the_inbox,
     "acknowledgement": acknowledge_too_early,
 }

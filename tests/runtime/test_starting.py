@@ -11,16 +11,18 @@ from saga import (
     DefinitionError,
     NotEncodable,
     Runtime,
+    Saga,
     SagaConflict,
     Start,
     Status,
     UnknownSaga,
     VirtualClock,
     WaitTimeout,
+    wait,
 )
 
 from .conftest import OpenRuntime
-from .support import DEADLINE, Arrange, Await, Desk, Job, Keep, Script, Telephone, entered
+from .support import DEADLINE, Arrange, Await, Confirmed, Desk, Job, Keep, Script, Telephone, entered
 
 
 def test_a_saga_runs_to_its_end(open_runtime: OpenRuntime, store: Path) -> None:
@@ -109,6 +111,60 @@ def test_a_start_may_lie_in_the_future(open_runtime: OpenRuntime, store: Path) -
     assert entered(store, "a") == []
     clock.advance(timedelta(minutes=1))
     assert handle.wait(DEADLINE).completed
+
+
+def test_a_start_in_the_future_is_kept_over_a_restart_and_begins_when_it_fell_due(
+    open_runtime: OpenRuntime, store: Path
+) -> None:
+    clock = VirtualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    with Runtime(store, contexts=[Desk], sagas=[Keep], clock=clock) as runtime:
+        for key, day in (("a", 2), ("b", 4)):
+            runtime.start(Keep, Job(key), id=key, at=datetime(2026, 1, day, tzinfo=UTC))
+    clock.advance(timedelta(days=2))
+    runtime = open_runtime(Desk, sagas=[Keep], clock=clock)
+    assert runtime.handle("a").wait(DEADLINE).completed
+    assert entered(store, "b") == []
+    clock.advance(timedelta(days=1))
+    assert runtime.handle("b").wait(DEADLINE).completed
+
+
+def test_a_start_in_the_past_begins_at_once(open_runtime: OpenRuntime) -> None:
+    clock = VirtualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    runtime = open_runtime(Desk, sagas=[Keep], clock=clock)
+    assert runtime.start(Keep, Job("a"), at=datetime(2025, 1, 1, tzinfo=UTC)).wait(DEADLINE).completed
+
+
+def test_the_deadline_of_a_start_in_the_future_counts_from_there(open_runtime: OpenRuntime) -> None:
+    class Hurry(Saga[Job], deadline=timedelta(hours=1)):
+        @wait(Confirmed)
+        def confirmed(self) -> str:
+            return self.input.key
+
+        flow = confirmed
+
+    clock = VirtualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    runtime = open_runtime(sagas=[Hurry], clock=clock)
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    late, in_time = [runtime.start(Hurry, Job(key), id=key, at=at) for key in ("late", "in-time")]
+    clock.advance(timedelta(days=1, minutes=59))
+    runtime.publish(Confirmed("in-time"))
+    assert in_time.wait(DEADLINE).completed
+    with pytest.raises(WaitTimeout):
+        late.wait(0.05)
+    clock.advance(timedelta(minutes=1))
+    refusal = late.wait(DEADLINE).refusal
+    assert refusal is not None
+    assert refusal.code == "timeout"
+
+
+def test_a_start_in_the_future_can_be_cancelled_before(open_runtime: OpenRuntime, store: Path) -> None:
+    clock = VirtualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    runtime = open_runtime(Desk, sagas=[Keep], clock=clock)
+    handle = runtime.start(Keep, Job("a"), id="a", at=datetime(2026, 1, 2, tzinfo=UTC))
+    runtime.cancel("a")
+    assert handle.wait(DEADLINE).status is Status.COMPENSATED
+    clock.advance(timedelta(days=2))
+    assert entered(store, "a") == []
 
 
 def test_what_cannot_be_stored_is_refused_at_the_call(open_runtime: OpenRuntime) -> None:

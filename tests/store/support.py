@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import saga
-from saga.store import FIRST, Batch, ContextChanges, StoreState, chain
+from saga.store import FIRST, Batch, ContextChanges, ScheduleRow, StoreState, chain, schedule_digest
 
 ROOT = Path(saga.__file__).parent.parent
 RECORDS = b'[{"is":"started","path":""},{"is":"step-sent","path":"reserve.1","to":"inventory"}]'
@@ -42,6 +42,12 @@ def add_rows(batch: Batch, no: int, first: int, last: int, previous: bytes = FIR
         previous = chain(previous, no, seq, 1_000 + seq, cause, 1, RECORDS)
         batch.journal.append((no, seq, 1_000 + seq, cause, 1, RECORDS, previous))
     return previous
+
+
+def schedule(name: str) -> ScheduleRow:
+    """A schedule that has run twice and is due again."""
+    says = (name, "FulfilOrder", "OrderPlaced/1", b'{"id":1}', b"{}", "* * * * *", "UTC", "once", "allow")
+    return ScheduleRow(*says, schedule_digest(says), 1_000, 4_000, 2_000, 2, None)
 
 
 def done(command_id: str, number: int | None = 1) -> ContextChanges:

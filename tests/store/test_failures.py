@@ -25,7 +25,7 @@ from saga.store import (
 )
 
 from .conftest import OpenStore
-from .support import NEW, add_rows, add_saga, done, end_of, line_of, run, with_definition
+from .support import NEW, add_rows, add_saga, done, end_of, line_of, run, schedule, with_definition
 
 
 def state_of(store: SagaStore) -> tuple[object, ...]:
@@ -123,6 +123,24 @@ def test_a_batch_divided_by_saga_writes_the_same_but_for_the_bad_one(store: Saga
     assert store.tags(3) == {"k": "v"}
     assert len(store.journal(3)) == 2
     assert store.high_ms == 9_000
+
+
+def test_schedules_come_last_when_a_batch_is_divided(store: SagaStore) -> None:
+    """Cut off in the middle, a run that was started is due again and found by its id; it would be lost otherwise."""
+    batch = Batch()
+    add_saga(batch, 1)
+    batch.schedules |= {"nightly": schedule("nightly"), "gone": None}
+    batch.high_ms = 9_000
+    first, run, last = batch.split()
+    assert (first.schedules, run.schedules, last.schedules) == ({}, {}, batch.schedules)
+    for part in (first, run, last):
+        store.commit(part)
+    assert store.schedules() == [schedule("nightly")]
+    gone = Batch()
+    gone.schedules["nightly"] = None
+    assert not gone.is_empty
+    store.commit(gone)
+    assert store.schedules() == []
 
 
 def test_a_part_of_a_batch_can_be_of_several_sagas() -> None:

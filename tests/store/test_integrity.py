@@ -20,7 +20,7 @@ from saga.store.integrity import (
     sqlite_finding,
 )
 
-from .support import add_saga, done
+from .support import add_saga, done, schedule
 
 
 @pytest.fixture
@@ -31,6 +31,8 @@ def whole(store: SagaStore, context: ContextStore, files: StoreFiles) -> StoreFi
         add_saga(batch, no, rows=3)
     batch.incidents[2, "p"] = ("k", "r", 1)
     batch.saga_updates[2] = ("PARKED", 0, None, None, None)
+    batch.schedules["nightly"] = schedule("nightly")
+    batch.high_ms = 3_000
     store.commit(batch)
     context.begin()
     context.commit(done("c1"))
@@ -93,10 +95,22 @@ def test_where_there_is_no_store_there_is_nothing_to_verify(tmp_path: Path) -> N
             "'e' in events has a number",
         ),
         ("INSERT INTO timers VALUES (1, 't', 1)", None),
+        ("UPDATE schedules SET input = '{}'", "'nightly' in schedules does not fit its digest"),
+        ("UPDATE schedules SET cron = '5 * * * *'", "'nightly' in schedules does not fit its digest"),
+        ("UPDATE schedules SET next_ms = last_ms", "'nightly' in schedules is due again for what it has run"),
+        ("UPDATE schedules SET runs = 0", "'nightly' in schedules does not say how often"),
+        ("UPDATE schedules SET last_ms = NULL", "'nightly' in schedules does not say how often"),
+        (
+            "UPDATE schedules SET last_ms = 99000, next_ms = 99001",
+            "'nightly' in schedules has run later than any time",
+        ),
+        ("UPDATE schedules SET tags = '{'", "'nightly' in schedules has an input or tags that are no JSON"),
+        ("UPDATE schedules SET missed = 'x'", "'nightly' in schedules has a policy that there is not"),
+        ("UPDATE schedules SET next_ms = NULL, problem = 'x'", None),
     ],
 )
 def test_contradicting_rows_are_found(whole: StoreFiles, statement: str, expected: str | None) -> None:
-    change(whole.saga, "PRAGMA foreign_keys=OFF", statement)
+    change(whole.saga, "PRAGMA foreign_keys=OFF", "PRAGMA ignore_check_constraints=ON", statement)
     found = findings(whole)
     if expected is None:
         assert found == []

@@ -24,6 +24,11 @@ def main() -> str | None:
         except SagaConflict as conflict:
             return conflict.recorded
         runtime.start(CollectPayment, TakePayment("42", Decimal(3)))
+        schedule = runtime.schedule(
+            "weekly", FulfilOrder, ORDER, cron="0 3 * * MON", time_zone="Europe/Berlin", missed="skip", overlap="skip"
+        )
+        if schedule.next_at is None or not runtime.unschedule(schedule.name):
+            return schedule.problem
         runtime.start_many([Start(FulfilOrder, ORDER, id=f"order-{number}") for number in range(3)])
         try:
             outcome = handle.wait(timeout=10)
