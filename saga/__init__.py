@@ -32,6 +32,7 @@ from saga.errors import (
     StoreFailed,
     StoreInUse,
     StoreNotFound,
+    UnknownId,
     UnknownSaga,
     UsageError,
     WaitTimeout,
@@ -57,10 +58,12 @@ from saga.participants import Context, Gateway
 if TYPE_CHECKING:
     from saga.clock import ScaledClock, SystemClock, VirtualClock
     from saga.coordination.outcome import Outcome, Refusal
+    from saga.event_log import Delivery, LoggedEvent
     from saga.handle import Handle
     from saga.history import HistoryEntry
     from saga.machine import Status
     from saga.runtime import Runtime, Start
+    from saga.story import Trace, TraceEntry
 
 __all__ = [
     "Command",
@@ -70,12 +73,14 @@ __all__ = [
     "DataLossDetected",
     "DefinitionChanged",
     "DefinitionError",
+    "Delivery",
     "Event",
     "ForkedRuntime",
     "Gateway",
     "Handle",
     "HistoryEntry",
     "Key",
+    "LoggedEvent",
     "NoHandler",
     "NotAllowed",
     "NotDecodable",
@@ -104,6 +109,9 @@ __all__ = [
     "StoreNotFound",
     "StoredDataError",
     "SystemClock",
+    "Trace",
+    "TraceEntry",
+    "UnknownId",
     "UnknownSaga",
     "UsageError",
     "VirtualClock",
@@ -122,8 +130,10 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Delivery": "saga.event_log",
     "Handle": "saga.handle",
     "HistoryEntry": "saga.history",
+    "LoggedEvent": "saga.event_log",
     "Outcome": "saga.coordination.outcome",
     "Refusal": "saga.coordination.outcome",
     "Runtime": "saga.runtime",
@@ -131,6 +141,8 @@ _LAZY = {
     "Start": "saga.runtime",
     "Status": "saga.machine",
     "SystemClock": "saga.clock",
+    "Trace": "saga.story",
+    "TraceEntry": "saga.story",
     "VirtualClock": "saga.clock",
 }
 """What runs sagas needs pykka, sqlite-utils and structlog, which are slow to import: it is loaded when asked for."""

@@ -60,6 +60,8 @@ HOUSE = (
     Layer("machine", EFFECTS, pure=True),  # decide, evolve, pending
     Layer("store", owns={"sqlite3", "sqlite_utils"}),
     Layer("history", EFFECTS, pure=True),  # a journal as a person reads it
+    Layer("event_log", EFFECTS, pure=True),  # events and deliveries as the application sees them
+    Layer("story", EFFECTS, pure=True),  # everything that one call has led to, across all files
     Layer("verification"),  # is what is stored what was written?
     Layer("clock"),
     Layer("coordination", STARTS_OR_SLEEPS | CALENDAR | CHANCE),  # what coordinator and participants do

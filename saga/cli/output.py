@@ -239,6 +239,7 @@ class SetAside(_Output, frozen=True, kw_only=True):
     """An event that a listener has given up on."""
 
     event_no: int
+    event_id: str
     event_type: str
     attempts: int
     reason: str
@@ -251,7 +252,9 @@ class ContextFile(_Output, frozen=True, kw_only=True):
     commands_remembered: int
     events_to_relay: int
     deliveries_to_retry: int
+    deliveries_set_aside: int
     set_aside: list[SetAside]
+    """The first of them."""
 
 
 class Doctor(_Output, frozen=True, kw_only=True):

@@ -7,8 +7,8 @@ Rules
    `SystemExit` included, is a failed attempt: its writes are taken back, and nothing else is touched.
 3. An inquiry finds the stored answer, or leaves a tombstone, after which the command never runs.
 4. Many commands share a commit, each in a savepoint. A batch that is lost is run again, one by one.
-5. An event is taken in the transaction that moves the listener's position behind it; when the listener fails, it is
-   tried again later, then set aside, and holds up no other event.
+5. An event is taken in the transaction that moves the listener's position behind it. When the listener fails the
+   event is kept here, with its payload: it is tried again later, then set aside, and holds up no other event.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from saga.coordination.envelopes import (
     UNSET,
     Answer,
     Answers,
+    Consult,
     Deliver,
     Direct,
     Inquire,
@@ -39,7 +40,6 @@ from saga.coordination.envelopes import (
 )
 from saga.coordination.evaluation import key_text
 from saga.coordination.guard import Busy, describe
-from saga.coordination.requests import Fetch
 from saga.errors import NotEncodable
 from saga.flow.graph import RetryPolicy
 from saga.messages import Event, Rejected, answer_type, key_field, type_name
@@ -62,6 +62,9 @@ PRUNE_EVERY = 256
 
 LISTENER_RETRY = RetryPolicy(attempts=5, first_ms=500, factor=4.0, max_ms=60_000, jitter=0.0)
 """A listener that fails is tried again after 0.5, 2, 8 and 32 s, then the event is set aside for it."""
+
+RETRIES_AT_ONCE = 64
+"""Deliveries that are due again which are read from the file at once: there may be very many of them."""
 
 NULL = Raw(b"null")
 
@@ -104,8 +107,9 @@ class ContextDriver:
             type_name(e): _Listener(context, e, name) for e, name in listeners_of(type(context)).items()
         }
         self._positions: dict[str, int] = {}
-        self._retries = {(row.event_no, row.event_type): row for row in store.retries()}
         self._pruned_to = store.floor
+        self._messages: deque[object] = deque()
+        """What is being handled; what this context wants to do next is put behind it."""
         self._outbox_told = False
         """Whether the coordinator was told what an earlier life of this context has left in the outbox."""
         self._take: dict[type, Callable[[Any], None]] = {
@@ -117,6 +121,7 @@ class ContextDriver:
             Recall: self._recall,
             RetryDeliveries: self._retry_deliveries,
             RetryDue: self._retry_due,
+            Consult: self._consult,
         }
         # of the transaction at hand
         self._changes = ContextChanges()
@@ -145,9 +150,7 @@ class ContextDriver:
         """Tell the coordinator what is in the outbox: an earlier life may have died before it could."""
         events = self._outbox()
         if events:
-            self._coordinator.post(
-                Answers(self._store.name, [], events, self._store.commit_no, 0, self.needs_from())
-            )
+            self._coordinator.post(Answers(self._store.name, [], events, self._store.commit_no, 0))
 
     # --- batches ----------------------------------------------------------------------------------
 
@@ -156,6 +159,7 @@ class ContextDriver:
 
         Raises StoreFailed and what else ends a context's file; in `messages` is then what is to be taken again.
         """
+        self._messages = messages
         while messages and not self._world.closing():
             batch = [messages.popleft() for _ in range(min(len(messages), BATCH))]
             try:
@@ -213,14 +217,11 @@ class ContextDriver:
     def _report(self) -> None:
         """Everything is on disk: let the answers and events leave, in one envelope."""
         changes, store = self._changes, self._store
-        if changes.retries:  # first, since the coordinator is told which events are still needed
-            self._retries = {(row.event_no, row.event_type): row for row in store.retries()}
-            self._wake()
         events = self._new_events() if changes.outbox else []
-        if self._answers or events or self._read_to or changes.retries:
-            self._coordinator.post(
-                Answers(store.name, self._answers, events, store.commit_no, self._read_to, self.needs_from())
-            )
+        if self._answers or events or self._read_to:
+            self._coordinator.post(Answers(store.name, self._answers, events, store.commit_no, self._read_to))
+        if changes.retries or changes.retries_due:
+            self._wake()
         for act in self._after:
             act()
         if changes.positions:
@@ -258,6 +259,8 @@ class ContextDriver:
         elif isinstance(message, Notify):
             self._store.begin()
             self._listener_failed(message, reason)
+            if message.attempt == 1:
+                self._changes.positions[message.type] = message.no
             self._store.commit(self._changes)
         else:
             raise error
@@ -302,6 +305,7 @@ class ContextDriver:
             outcome, answer, value, reason, code = self._run(message.type, message.command, message.value)
             if outcome != "failed":
                 self._remember(message.command_id, None, outcome, answer, code, reason)
+                self._changes.sent.append((message.command_id, message.type))
         else:
             outcome, reason, code, value = known.outcome, known.reason or "", known.code or "", None
             if known.answer is not None:
@@ -382,9 +386,7 @@ class ContextDriver:
             if known is not None and known.outcome != "tombstone":
                 self._answers.append(_stored(saga_no, path, known, ""))
         events = self._outbox()
-        self._coordinator.post(
-            Answers(self._store.name, self._answers, events, self._store.commit_no, 0, self.needs_from())
-        )
+        self._coordinator.post(Answers(self._store.name, self._answers, events, self._store.commit_no, 0))
         self._answers = []
         self._after.append(lambda: self._coordinator.post(Recalled(message.no)))
 
@@ -419,23 +421,28 @@ class ContextDriver:
         listener = self._listeners.get(message.type)
         if listener is None:
             return
-        key = (message.no, message.type)
-        if message.again:
-            if key not in self._retries:
-                return
-        else:
-            self._read_to = max(self._read_to, message.no)
-            position = self._changes.positions.get(message.type, self._positions[message.type])
-            if message.no <= position:
-                return
+        if message.attempt > 1:
+            self._try_again(listener, message)
+            return
+        self._read_to = max(self._read_to, message.no)
+        position = self._changes.positions.get(message.type, self._positions[message.type])
+        if message.no <= position:
+            return
         reason = self._listen(listener, message)
         if reason is not None:
             self._listener_failed(message, reason)
+        self._changes.positions[message.type] = message.no
+
+    def _try_again(self, listener: _Listener, message: Notify) -> None:
+        """Try a listener on an event again, unless that was done meanwhile: it may have been asked for twice."""
+        key = (message.no, message.type)
+        if key in self._changes.retries or self._store.attempts(*key) != message.attempt - 1:
             return
-        if message.again:
-            self._changes.retries[key] = None
+        reason = self._listen(listener, message)
+        if reason is not None:
+            self._listener_failed(message, reason)
         else:
-            self._changes.positions[message.type] = message.no
+            self._changes.retries[key] = None
 
     def _listen(self, listener: _Listener, message: Notify) -> str | None:
         """Run a listener in a savepoint; return why it failed, or None."""
@@ -462,41 +469,53 @@ class ContextDriver:
             self._busy.end()
 
     def _listener_failed(self, message: Notify, reason: str) -> None:
-        earlier = self._retries.get((message.no, message.type))
-        attempt = 1 if earlier is None else earlier.attempt + 1
-        due = None
+        attempt, now, due = message.attempt, self._world.now_ms(), None
         if attempt < LISTENER_RETRY.attempts:
-            due = self._world.now_ms() + LISTENER_RETRY.delay_ms(attempt, 0.0)
+            due = now + LISTENER_RETRY.delay_ms(attempt, 0.0)
         else:
             log.error("event_set_aside", context=self._store.name, event_id=message.event_id, reason=reason)
-        self._changes.retries[message.no, message.type] = (attempt, due, reason)
-        if not message.again:
-            self._changes.positions[message.type] = message.no
-
-    def needs_from(self) -> int | None:
-        """Return the lowest number of an event that a listener is still to be tried on again."""
-        return min((no for no, _ in self._retries), default=None)
+        self._changes.retries[message.no, message.type] = (
+            attempt,
+            due,
+            reason,
+            now,
+            message.event_id,
+            message.correlation,
+            bytes(message.event),
+        )
 
     def _wake(self) -> None:
-        self._world.wake_at(
-            min((row.due_ms for row in self._retries.values() if row.due_ms is not None), default=None)
-        )
+        self._world.wake_at(self._store.next_retry(self._listeners))
 
     def _retry_due(self, message: RetryDue) -> None:
-        now = self._world.now_ms()
-        nos = tuple(
-            row.event_no for row in self._retries.values() if row.due_ms is not None and row.due_ms <= now
-        )
-        if nos:
-            self._after.append(lambda: self._coordinator.post(Fetch(self._store.name, nos)))
-        else:
-            self._wake()  # the clock was set back since
+        """Take up what is due again, some at a time; what follows the last of them wakes this anew."""
+        due = self._store.due_retries(self._world.now_ms(), self._listeners, RETRIES_AT_ONCE)
+        again = [
+            Notify(
+                row.event_no, row.event_id, row.event_type, Raw(row.payload), row.correlation, row.attempt + 1
+            )
+            for row in due
+        ]
+        self._after.append(lambda: self._messages.extend(again))
+        if not due:
+            self._wake()  # the clock was set back since, or it was asked for twice
 
     def _retry_deliveries(self, message: RetryDeliveries) -> None:
-        """A person wants what was set aside to be tried again."""
-        nos = tuple(no for no, type in self._retries if message.type in (None, type))
-        if nos:
-            self._after.append(lambda: self._coordinator.post(Fetch(self._store.name, nos)))
+        """A person wants what has failed to be tried again."""
+        count = self._store.retry_now(message.type, self._world.now_ms())
+        self._changes.retries_due = count > 0
+        self._after.append(lambda: message.reply.set_result(count))
+
+    def _consult(self, message: Consult) -> None:
+        """Let somebody look at this file, when what this batch changes is in it."""
+
+        def answer() -> None:
+            try:
+                message.reply.set_result(self._store.consult(message.read))
+            except BaseException as error:
+                message.reply.set_exception(error)
+
+        self._after.append(answer)
 
 
 class _Handler:

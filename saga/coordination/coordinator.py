@@ -27,15 +27,16 @@ from saga.coordination.guard import Busy, describe
 from saga.coordination.instances import Instance
 from saga.coordination.intake import Intake
 from saga.coordination.ledger import Effects, Ledger
+from saga.coordination.listeners import KnownListeners
 from saga.coordination.outcome import Completions
 from saga.coordination.recovery import Recovery
 from saga.coordination.relay import Relay
-from saga.errors import NotAllowed, UnknownSaga
+from saga.errors import NotAllowed, UnknownSaga, UsageError
 from saga.machine import NotPossible, Stimulus
 from saga.machine import stimuli as s
 from saga.machine.state import Phase
 from saga.seams import seam
-from saga.store import Batch, ConstraintFailed, SagaStore, TryAgain
+from saga.store import PRUNED_AT_ONCE, Batch, ConstraintFailed, SagaStore, TryAgain
 
 __all__ = ["Coordinator", "Surroundings"]
 
@@ -97,6 +98,7 @@ class Coordinator:
         self.dispatcher = Dispatcher(self._find, lambda: store.commit_no)
         self.ledger = Ledger(store, definitions, self.dispatcher, busy, cache_limit)
         self.relay = Relay(self._read_events)
+        self._listeners = KnownListeners(store.listeners(), store.first_event)
         self.active = 0
         """Sagas that have commands outside."""
         self.commit_nos: dict[str, int] = {}
@@ -108,12 +110,15 @@ class Coordinator:
         self._announcer = Announcer(store, self.ledger.cache, completions)
         self._intake = Intake(store, definitions, self.ledger, self._announcer, max_active)
         self._after_commit: list[Callable[[], None]] = []
-        self._events_since_pruning = 0
+        begins = store.log_begins()
+        self._events_since_pruning = 0 if begins is None else self.ledger.last_event_no - begins
+        """At first those of earlier lives which are still there: else a process of short lives would never prune."""
         self._take: dict[type, Callable[[Any], None]] = {
             Answers: self._answers,
             q.StartSagas: self._intake.add,
             q.Act: self._act,
             q.Publish: self._publish,
+            q.ForgetListener: self._forget_listener,
             q.Look: self._look,
             q.Query: self._query,
             q.Tick: self._tick,
@@ -121,7 +126,6 @@ class Coordinator:
             q.Lowered: self._lowered,
             q.Raised: self._raised,
             q.Blocked: self._blocked,
-            q.Fetch: self._fetch,
             q.GivenUp: self._given_up,
             q.Recover: self._recover,
             Recalled: self._recalled,
@@ -256,15 +260,19 @@ class Coordinator:
     def _prune(self) -> None:
         """Let go of events that no live saga and no listener needs any more."""
         self._events_since_pruning += len(self.ledger.events)
-        if self._events_since_pruning < EVENTS_BETWEEN_PRUNINGS:
+        if self._events_since_pruning < EVENTS_BETWEEN_PRUNINGS or self._recovering:
             return
         self._events_since_pruning = 0
-        needed = self.relay.lowest(self.ledger.last_event_no)
+        last = self.ledger.last_event_no
+        taken = self.relay.taken_to(last)
+        moved = self._listeners.moved(taken, last)
+        needed = min([last, *taken.values(), self._listeners.lowest(last)])
         first = self._store.first_event_needed()
         if first is not None:
             needed = min(needed, first)
         try:
-            self._store.prune_events(needed + 1)
+            if self._store.prune_events(needed + 1, moved) == PRUNED_AT_ONCE:
+                self._events_since_pruning = EVENTS_BETWEEN_PRUNINGS  # there are more: with the next batch
         except TryAgain as error:
             log.warning("pruning_postponed", path=error.path, reason=error.what)
 
@@ -306,7 +314,7 @@ class Coordinator:
             self._events(participant, message)
         if message.commit_no > self.commit_nos.get(participant, 0):
             self.commit_nos[participant] = message.commit_no
-        self.relay.taken(participant, message.read_to, message.needs_from)
+        self.relay.taken(participant, message.read_to)
 
     def _events(self, participant: str, message: Answers) -> None:
         known = self.outbox_nos.get(participant, 0)
@@ -350,14 +358,6 @@ class Coordinator:
                 log.error("saga_not_parked", saga_no=instance.no, reason=describe(error))
                 return
 
-    def _fetch(self, message: q.Fetch) -> None:
-        """Send events of the log again."""
-        rows = self._store.events(message.nos)
-        again = [
-            Notify(row.no, row.id, row.type, Raw(row.payload), row.correlation, again=True) for row in rows
-        ]
-        self.dispatcher.lanes[message.participant].port.post_many(again)
-
     def _lost(self, message: q.Lost) -> None:
         self._after_commit.append(lambda: self._send_again(message.participant))
 
@@ -393,7 +393,8 @@ class Coordinator:
         lane = self.dispatcher.lanes[message.participant]
         lane.down = None
         self.commit_nos[message.participant] = message.commit_no
-        self.relay.add(message.participant, lane.port, message.positions, message.needs_from)
+        self.relay.add(message.participant, lane.port, message.positions)
+        self.ledger.batch.listeners |= self._listeners.came(message.participant, message.positions)
         if not self._recovering:  # else its end unblocks, when all participants and open numbers are known
             self.unblock()
 
@@ -483,6 +484,16 @@ class Coordinator:
             message.event_id, message.type, message.key, message.event, "runtime", message.correlation, None
         )
         self._after_commit.append(lambda: message.reply.set_result(new))
+
+    def _forget_listener(self, message: q.ForgetListener) -> None:
+        types = None if message.event_type is None else [message.event_type]
+        keys = self._listeners.away(message.context, types)
+        if not keys and message.context in self.dispatcher.lanes:
+            why = "is given to this runtime, and listens; only one that is not there can be forgotten"
+            message.reply.set_exception(UsageError(f"{message.context} {why}"))
+            return
+        self.ledger.batch.listeners |= self._listeners.forget(keys)
+        self._after_commit.append(lambda: message.reply.set_result(len(keys)))
 
     def _look(self, message: q.Look) -> None:
         self._after_commit.append(lambda: self._announcer.look_up(message.completion))

@@ -34,8 +34,6 @@ class Listener:
     """How many were sent since it last took all."""
     behind: bool = True
     """There may be events in the log that are to be sent."""
-    needs_from: int | None = None
-    """The lowest event it will be tried on again."""
     paused: bool = False
     """It gets nothing for now."""
 
@@ -48,12 +46,11 @@ class Relay:
         self._read = read
         self._listeners: dict[str, Listener] = {}
 
-    def add(self, name: str, port: Port, positions: Mapping[str, int], needs_from: int | None = None) -> None:
+    def add(self, name: str, port: Port, positions: Mapping[str, int]) -> None:
         """Add (or, after a restart, replace) a listener that stands at these positions, by event type."""
         if positions:
             lowest = min(positions.values())
-            listener = Listener(name, tuple(positions), port, lowest, sent=lowest, needs_from=needs_from)
-            self._listeners[name] = listener
+            self._listeners[name] = Listener(name, tuple(positions), port, lowest, sent=lowest)
 
     def pause(self, name: str) -> None:
         """This listener does not work any more. What it has not taken is kept for its next life."""
@@ -73,13 +70,10 @@ class Relay:
                 listener.flying += 1
                 listener.port.post(event)
 
-    def taken(self, name: str, no: int, needs_from: int | None) -> None:
-        """A listener has taken everything up to this number, but events from `needs_from` on are needed again."""
+    def taken(self, name: str, no: int) -> None:
+        """A listener has taken everything up to this number; what it failed on it keeps itself."""
         listener = self._listeners.get(name)
-        if listener is None:
-            return
-        listener.needs_from = needs_from
-        if no < listener.taken or not no:
+        if listener is None or no < listener.taken or not no:
             return
         listener.taken = no
         if no >= listener.sent:
@@ -96,12 +90,9 @@ class Relay:
                     listener.flying = len(page)
                     listener.port.post_many(page)
 
-    def lowest(self, last_no: int) -> int:
-        """Return the number up to which no listener needs the log any more; `last_no` is the last one in it."""
-        lowest = last_no
-        for each in self._listeners.values():
-            if each.behind or each.flying:
-                lowest = min(lowest, each.taken)
-            if each.needs_from is not None:
-                lowest = min(lowest, each.needs_from - 1)
-        return lowest
+    def taken_to(self, last_no: int) -> dict[str, int]:
+        """Return listener → number up to which it has taken all events of its types; `last_no` is the last one."""
+        return {
+            name: each.taken if each.behind or each.flying else last_no
+            for name, each in self._listeners.items()
+        }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Act",
     "Blocked",
-    "Fetch",
+    "ForgetListener",
     "GivenUp",
     "Look",
     "Lost",
@@ -96,6 +96,16 @@ class Publish:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetListener:
+    """A context that is not here will not listen any more (to this type of event). The reply's result is to how many
+    types it did; UsageError is set as exception when it is here."""
+
+    context: str
+    event_type: str | None
+    reply: Future[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """Announce how this saga ended, once it has; UnknownSaga when there is none."""
 
@@ -153,16 +163,6 @@ class Raised:
     participant: str
     positions: Mapping[str, int]
     commit_no: int
-    needs_from: int | None = None
-    """The lowest event that a listener of it is still to be tried on again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """A context wants events of the log again, to try a listener on them once more."""
-
-    participant: str
-    nos: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

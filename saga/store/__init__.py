@@ -43,11 +43,12 @@ from saga.store.integrity import Finding, verify
 from saga.store.lock import Owner, OwnerLock, is_locked, read_owner
 from saga.store.read_only import ReadOnly
 from saga.store.reading import ContextFacts, OverviewRow, StoreFacts, StoreReader
-from saga.store.saga_store import SagaStore
+from saga.store.saga_store import PRUNED_AT_ONCE, SagaStore
 
 __all__ = [
     "FIRST",
     "MEMORY",
+    "PRUNED_AT_ONCE",
     "Batch",
     "CannotOpen",
     "ConstraintFailed",

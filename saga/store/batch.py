@@ -77,6 +77,7 @@ class Batch:
         "high_ms",
         "incidents",
         "journal",
+        "listeners",
         "new_sagas",
         "participants",
         "saga_updates",
@@ -101,6 +102,8 @@ class Batch:
         self.events: list[NewEvent] = []
         self.participants: dict[str, Participant] = {}
         """name → its numbers, all of them."""
+        self.listeners: dict[tuple[str, str], int | None] = {}
+        """(context, event type) → its position, or None when it is forgotten."""
         self.high_ms = 0
         """The latest time that this batch knows of; 0: nothing new."""
 
@@ -113,6 +116,7 @@ class Batch:
             or self.saga_updates
             or self.events
             or self.participants
+            or self.listeners
             or self.timers
             or self.waits
             or self.incidents
@@ -131,15 +135,16 @@ class Batch:
         """Return the part of this batch that belongs to the sagas `saga_nos`, and with `shared` what belongs
         to none.
 
-        The shared part (definitions, events, participants) must be committed first: sagas refer to it.
+        The shared part (definitions, events, participants, listeners) must be committed first: sagas refer to it.
         """
         wanted, part = set(saga_nos), Batch()
         part.high_ms = self.high_ms
         if shared:
-            part.definitions, part.events, part.participants = (
+            part.definitions, part.events, part.participants, part.listeners = (
                 self.definitions,
                 self.events,
                 self.participants,
+                self.listeners,
             )
         part.new_sagas = [row for row in self.new_sagas if row[0] in wanted]
         part.saga_updates = {no: row for no, row in self.saga_updates.items() if no in wanted}

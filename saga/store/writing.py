@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from saga.store.batch import Definition, JournalTuple, NewEvent, NewSaga
 from saga.store.bulk import MAYBE, NOTHING, SMALL_SIZES, Bulk, flat
 
-__all__ = ["PARTS", "Execute"]
+__all__ = ["LISTENERS", "PARTS", "Execute"]
 
 Execute: TypeAlias = Callable[..., sqlite3.Cursor]
 
@@ -88,12 +88,14 @@ class _Updates:
 class _Settings:
     """Rows by (saga_no, name), or None where there shall be no row."""
 
-    def __init__(self, table: str, name: str, columns: Sequence[str], values: str) -> None:
+    def __init__(
+        self, table: str, name: str, columns: Sequence[str], values: str, *, owner: str = "saga_no"
+    ) -> None:
         self._over = Bulk(
-            f"DELETE FROM {table} WHERE", f"(saga_no = ? AND {name} = ?)", between=" OR ", sizes=SMALL_SIZES
+            f"DELETE FROM {table} WHERE", f"({owner} = ? AND {name} = ?)", between=" OR ", sizes=SMALL_SIZES
         )
         self._set = Bulk(
-            f"INSERT INTO {table} (saga_no, {name}, {', '.join(columns)}) VALUES",
+            f"INSERT INTO {table} ({owner}, {name}, {', '.join(columns)}) VALUES",
             values,
             f"ON CONFLICT DO UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in columns)}",
         )
@@ -103,12 +105,12 @@ class _Settings:
         self._set.run(execute, [(*key, *row) for key, row in rows.items() if row is not None])
 
 
-class _Timers(_Settings):
+class _Numbers(_Settings):
     """The same for rows of one column, which need no tuple."""
 
-    def run(self, execute: Execute, rows: Mapping[tuple[int, str], int | None]) -> None:  # type: ignore[override]
-        self._over.run(execute, [key for key, due in rows.items() if due is None])
-        self._set.run(execute, [(*key, due) for key, due in rows.items() if due is not None])
+    def run(self, execute: Execute, rows: Mapping[tuple[Any, str], int | None]) -> None:  # type: ignore[override]
+        self._over.run(execute, [key for key, number in rows.items() if number is None])
+        self._set.run(execute, [(*key, number) for key, number in rows.items() if number is not None])
 
 
 _SAGA_UPDATES = _Updates(
@@ -129,8 +131,9 @@ _PARTICIPANTS = _Updates(
     )
 )
 _WAITS = _Settings("waits", "path", ("kind", "type", "key"), f"(?,?,?,?,{MAYBE})")
-_TIMERS = _Timers("timers", "name", ("due_ms",), "(?,?,?)")
+_TIMERS = _Numbers("timers", "name", ("due_ms",), "(?,?,?)")
 _INCIDENTS = _Settings("open_incidents", "path", ("kind", "reason", "since_ms"), "(?,?,?,?,?)")
+LISTENERS = _Numbers("listeners", "event_type", ("position",), "(?,?,?)", owner="context")
 
 PARTS: tuple[tuple[str, Callable[[Execute, Any], None]], ...] = (
     ("definitions", _DEFINITIONS.run),
@@ -143,6 +146,7 @@ PARTS: tuple[tuple[str, Callable[[Execute, Any], None]], ...] = (
     ("incidents", _INCIDENTS.run),
     ("events", _EVENTS.run),
     ("participants", _PARTICIPANTS.run),
+    ("listeners", LISTENERS.run),
 )
 """Attribute of a `Batch`, and what writes its rows: `write(execute, rows)`, which lets errors of sqlite3
 pass.

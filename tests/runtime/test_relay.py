@@ -31,7 +31,8 @@ class Log:
 
     @property
     def lowest(self) -> int:
-        return self.relay.lowest(len(self.events))
+        last = len(self.events)
+        return min([last, *self.relay.taken_to(last).values()])
 
 
 class Port:
@@ -67,7 +68,7 @@ def test_a_listener_that_is_behind_is_fed_in_pages(log: Log, port: Port) -> None
     log.relay.add("x", port, {"A": 0})
     log.relay.feed()
     assert port.got == list(range(1, WINDOW + 1))
-    log.relay.taken("x", WINDOW, None)
+    log.relay.taken("x", WINDOW)
     log.relay.feed()
     assert port.got == list(range(1, WINDOW + 11))
 
@@ -78,7 +79,7 @@ def test_a_slow_listener_gets_no_more_than_the_window(log: Log, port: Port) -> N
     for _ in range(WINDOW + 50):
         log.write("A")
     assert len(port.got) == WINDOW
-    log.relay.taken("x", WINDOW, None)
+    log.relay.taken("x", WINDOW)
     log.relay.feed()
     assert port.got == list(range(1, WINDOW + 51))
 
@@ -90,7 +91,7 @@ def test_a_slow_listener_holds_up_nobody(log: Log, port: Port) -> None:
     log.relay.feed()
     for no in range(1, 2 * WINDOW + 1):
         log.write("A")
-        log.relay.taken("x", no, None)
+        log.relay.taken("x", no)
     assert len(port.got) == 2 * WINDOW
 
 
@@ -98,7 +99,7 @@ def test_what_a_listener_has_not_taken_is_needed(log: Log, port: Port) -> None:
     log.relay.add("x", port, {"A": 0})
     log.relay.feed()
     log.write("A", "A", "A")
-    log.relay.taken("x", 2, None)
+    log.relay.taken("x", 2)
     assert log.lowest == 2
 
 
@@ -107,32 +108,15 @@ def test_a_listener_that_has_taken_all_of_its_types_needs_nothing(log: Log, port
     log.relay.add("x", port, {"A": 0})
     log.relay.feed()
     log.write("A", "B", "B", "B")
-    log.relay.taken("x", 1, None)
+    log.relay.taken("x", 1)
     assert log.lowest == 4
-
-
-def test_an_event_that_is_to_be_tried_again_is_needed(log: Log, port: Port) -> None:
-    log.relay.add("x", port, {"A": 0})
-    log.relay.feed()
-    log.write("A", "A", "A")
-    log.relay.taken("x", 3, 2)
-    assert log.lowest == 1
-    log.relay.taken("x", 0, None)
-    assert log.lowest == 3
-
-
-def test_so_it_is_when_the_listener_comes_back_with_it(log: Log, port: Port) -> None:
-    log.write("A", "A", "A")
-    log.relay.add("x", port, {"A": 3}, 2)
-    log.relay.feed()
-    assert log.lowest == 1
 
 
 def test_what_a_listener_that_is_down_has_not_taken_is_needed(log: Log, port: Port) -> None:
     log.relay.add("x", port, {"A": 0})
     log.relay.feed()
     log.write("A")
-    log.relay.taken("x", 1, None)
+    log.relay.taken("x", 1)
     log.relay.pause("x")
     log.write("A", "A")
     assert port.got == [1]
