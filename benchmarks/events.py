@@ -11,7 +11,7 @@ import resource
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from benchmarks.measure import fresh_directory
-from saga import Command, Context, Event, Runtime
+from saga import Command, Context, Event, Key, Runtime
 
 __all__ = ["Delivered", "deliver"]
 
@@ -40,7 +40,7 @@ PATIENCE_S = 300.0
 class Noted(Event):
     """What the subscribers listen to: the events of a publisher are numbered from 0."""
 
-    publisher: str
+    publisher: Key[str]
     number: int
 
 
@@ -121,7 +121,9 @@ notes = Migrations("notes")
 
 @notes()
 def heard(db: Database) -> None:
-    db.execute("CREATE TABLE heard (no INTEGER PRIMARY KEY, publisher TEXT NOT NULL, number INTEGER NOT NULL)")
+    db.execute(
+        "CREATE TABLE heard (no INTEGER PRIMARY KEY, publisher TEXT NOT NULL, number INTEGER NOT NULL)"
+    )
 
 
 class _Subscriber(Context):
@@ -165,6 +167,7 @@ class Delivered(NamedTuple):
     """What came of a run."""
 
     events: int
+    deliveries: int
     seconds: float
     peak_mb: float
     """Memory of this process, at its highest."""
@@ -217,7 +220,13 @@ def deliver(events: int) -> Delivered:
         for subscriber in (*STAYING, Emil):
             _check(directory, subscriber, share)
     peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return Delivered(share.all, seconds, peak_kb / (1024 * 1024 if sys.platform == "darwin" else 1024))
+    subscribers = len(STAYING) + 1
+    return Delivered(
+        share.all,
+        subscribers * share.all,
+        seconds,
+        peak_kb / (1024 * 1024 if sys.platform == "darwin" else 1024),
+    )
 
 
 def _publish(runtime: Runtime, share: _Share, half: int) -> None:
@@ -251,7 +260,7 @@ def _file(directory: Path, subscriber: type[Context]) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
 
 
-def _wait_until_heard(directory: Path, subscribers: list[type[Context]], count: int) -> None:
+def _wait_until_heard(directory: Path, subscribers: Sequence[type[Context]], count: int) -> None:
     until = time.monotonic() + PATIENCE_S
     for subscriber in subscribers:
         with closing(_file(directory, subscriber)) as connection:

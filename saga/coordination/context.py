@@ -51,8 +51,8 @@ __all__ = ["ContextDriver", "ContextWorld", "RetryDue"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.context")
 
-BATCH = 64
-"""Commands in one commit, at most; as many as the credit lets in."""
+BATCH = 256
+"""Messages in one commit, at most: as many commands as the credit lets in, and more events."""
 
 BATCH_S = 0.020
 """Seconds after which a batch is committed, so that the first answer does not wait for a slow last one."""

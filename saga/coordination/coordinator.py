@@ -97,7 +97,7 @@ class Coordinator:
         self._world = surroundings
         self.dispatcher = Dispatcher(self._find, lambda: store.commit_no)
         self.ledger = Ledger(store, definitions, self.dispatcher, busy, cache_limit)
-        self.relay = Relay(self._read_events)
+        self.relay = Relay(self._read_events, self.ledger.last_event_no)
         self._listeners = KnownListeners(store.listeners(), store.first_event)
         self.active = 0
         """Sagas that have commands outside."""
@@ -146,14 +146,16 @@ class Coordinator:
         self.ledger.open(self._world.now_ms())
         self._after_commit = []
         answers = False
+        messages = list(messages)
+        self._expect_events(messages)
         for message in messages:
             self._take[type(message)](message)
             answers = answers or type(message) is Answers
         self._after_commit += self._intake.admit(lambda: self.active, answers=answers)
         self.ledger.find_early_events()
         effects = self.ledger.seal()
-        self._note_participants()
         if not self.ledger.batch.is_empty:
+            self._note_participants()
             seam("coordinator.before-commit")
             self._commit(self.ledger.batch, effects)
             seam("coordinator.after-commit")
@@ -218,8 +220,16 @@ class Coordinator:
         self._announcer.given_up(saga_id, reason)
         self._world.post(q.GivenUp(instance.no, reason))
 
+    def settle(self) -> None:
+        """Write what waits for the next commit, since there will be none."""
+        self.ledger.open(self._world.now_ms())
+        self._note_participants()
+        if not self.ledger.batch.is_empty:
+            self._store.commit(self.ledger.batch)
+
     def _note_participants(self) -> None:
-        """Write the numbers of participants that have changed."""
+        """Write the numbers of participants that have changed, with the next commit: that listeners have committed
+        something is no reason for one."""
         stored = self._numbers_stored
         for name, lane in self.dispatcher.lanes.items():
             numbers = (
@@ -315,6 +325,16 @@ class Coordinator:
         if message.commit_no > self.commit_nos.get(participant, 0):
             self.commit_nos[participant] = message.commit_no
         self.relay.taken(participant, message.read_to)
+
+    def _expect_events(self, messages: list[object]) -> None:
+        """Look up in one go who waits for the events that come in with these messages."""
+        keyed: set[tuple[str, str | None]] = set()
+        for message in messages:
+            if isinstance(message, Answers):
+                keyed.update((event.type, event.key) for event in message.events if event.key is not None)
+            elif isinstance(message, q.Publish) and message.key is not None:
+                keyed.add((message.type, message.key))
+        self.ledger.expect_events(keyed)
 
     def _events(self, participant: str, message: Answers) -> None:
         known = self.outbox_nos.get(participant, 0)
@@ -481,7 +501,14 @@ class Coordinator:
 
     def _publish(self, message: q.Publish) -> None:
         new = self.ledger.log_event(
-            message.event_id, message.type, message.key, message.event, "runtime", message.correlation, None
+            message.event_id,
+            message.type,
+            message.key,
+            message.event,
+            "runtime",
+            message.correlation,
+            None,
+            fresh=message.fresh,
         )
         self._after_commit.append(lambda: message.reply.set_result(new))
 

@@ -93,6 +93,8 @@ class Publish:
     event: Raw
     correlation: str
     reply: Future[bool]
+    fresh: bool = False
+    """Its id was made for it, so that it cannot be there already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,15 @@ class SagaQueries:
         )
         return self._read(statement, (type_, key))
 
+    def awaited_types(self) -> set[str]:
+        """Return the types of events that some saga waits for. Jumps from one to the next in the index."""
+        statement = (
+            "WITH RECURSIVE t (type) AS (SELECT min(type) FROM waits UNION ALL"
+            " SELECT (SELECT min(w.type) FROM waits w WHERE w.type > t.type) FROM t WHERE t.type IS NOT NULL)"
+            " SELECT type FROM t WHERE type IS NOT NULL"
+        )
+        return {type_ for (type_,) in self._read(statement)}
+
     def waiting_for(
         self, pairs: Iterable[tuple[str, str | None]]
     ) -> dict[tuple[str, str | None], list[tuple[int, str]]]:

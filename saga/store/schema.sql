@@ -133,7 +133,6 @@ CREATE TABLE events (
 ) STRICT;
 
 CREATE INDEX events_by_key ON events (type, key, no);
-CREATE INDEX events_by_correlation ON events (correlation);
 
 -- Which contexts listen to which events: the log is kept for them, also while they are not there.
 CREATE TABLE listeners (
