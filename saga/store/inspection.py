@@ -302,6 +302,13 @@ class ContextReader:
         )
         return [RetryRow._make(row) for row in self._rows(statement, (after, limit))]
 
+    def failed_count(self, event_type: str, *, set_aside: bool) -> int:
+        """Return how many events of this type a listener has failed on: set aside, or to be tried again."""
+        which = "IS NULL" if set_aside else "IS NOT NULL"
+        statement = f"SELECT count(*) FROM _saga_retries WHERE event_type = ? AND due_ms {which}"
+        count: int = self._rows(statement, (event_type,))[0][0]
+        return count
+
     def untaken_retries(self) -> list[tuple[int, str]]:
         """Return (number, type) of events that a listener has failed on without having come so far, at most 100."""
         return self._rows(

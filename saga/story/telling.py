@@ -301,7 +301,9 @@ _NOTES = frozenset(
     {
         "ended",
         "scope-failed",
+        "wait-begun",
         "wait-expired",
+        "sleep-begun",
         "parked",
         "suspended",
         "resumed",
