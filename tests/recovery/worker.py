@@ -195,7 +195,15 @@ def shaky(work: Work) -> None:
     work.finish()
 
 
-SCENARIOS = {each.__name__: each for each in (success, refusal, timeout, cancel, events, together, shaky)}
+def clumsy(work: Work) -> None:
+    """A listener fails, is tried again later, and publishes what the saga waits for."""
+    work.start(shop.Collect, "clumsy-1", "good-1", "clumsy-2")
+    work.finish()
+
+
+SCENARIOS = {
+    each.__name__: each for each in (success, refusal, timeout, cancel, events, clumsy, together, shaky)
+}
 
 
 def main(job: Job) -> None:

@@ -8,7 +8,7 @@ import pytest
 from msgspec import Raw
 
 from saga.coordination.envelopes import Notify
-from saga.coordination.relay import NEWEST, PAGE, WINDOW, Relay
+from saga.coordination.relay import PAGE, WINDOW, Relay
 
 
 class Log:
