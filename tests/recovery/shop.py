@@ -2,7 +2,8 @@
 
 What happens to an order is in its id: `refused-1` is refused when it is shipped, `shaky-1` is charged with
 two broken answers before the good one, the charge of `slow-1` waits for a sign, `forgotten-1` is never
-fetched, the customer of `clumsy-1` stumbles at first. Every effect leaves a row in its context's own table; the processor outside has a log of its calls.
+fetched, the customer of `clumsy-1` stumbles at first. Every effect leaves a row in its context's own table; the
+processor outside has a log of its calls.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import pytest
 from msgspec import Raw
 
 from saga.coordination.envelopes import Notify
-from saga.coordination.relay import PAGE, WINDOW, Relay
+from saga.coordination.relay import NEWEST, NEWEST_BYTES, PAGE, WINDOW, Relay
 
 
 class Log:
@@ -17,13 +17,18 @@ class Log:
     def __init__(self) -> None:
         self.events: list[Notify] = []
         self.relay = Relay(self.read)
+        self.reads = 0
+        self.size = 2
+        """Bytes of a payload."""
 
     def read(self, after_no: int, types: tuple[str, ...], limit: int) -> list[Notify]:
+        self.reads += 1
         return [event for event in self.events if event.no > after_no and event.type in types][:limit]
 
     def write(self, *types: str) -> None:
         new = [
-            Notify(no, f"e{no}", type, Raw(b"{}"), "c") for no, type in enumerate(types, len(self.events) + 1)
+            Notify(no, f"e{no}", type, Raw(b"x" * self.size), "c")
+            for no, type in enumerate(types, len(self.events) + 1)
         ]
         self.events += new
         self.relay.logged(new)
@@ -137,3 +142,51 @@ def test_a_listener_that_is_back_goes_on_where_it_stands(log: Log, port: Port) -
 def test_without_listeners_nothing_is_needed(log: Log) -> None:
     log.write("A", "A")
     assert log.lowest == 2
+
+
+# --- large pages, and from memory ---
+
+
+def test_a_listener_at_work_gets_what_came_meanwhile_in_one_go(log: Log, port: Port) -> None:
+    log.relay.add("x", port, {"A": 0})
+    log.relay.feed()
+    for _ in range(10):
+        log.write("A")
+    assert port.got == [1]
+    log.relay.taken("x", 1)
+    log.relay.feed()
+    assert port.got == list(range(1, 11))
+
+
+def test_a_listener_at_work_gets_a_page_before_it_is_done(log: Log, port: Port) -> None:
+    log.relay.add("x", port, {"A": 0})
+    log.relay.feed()
+    log.write("A")
+    log.write(*["A"] * PAGE)
+    assert port.got == list(range(1, PAGE + 2))
+
+
+def test_who_is_up_to_date_is_fed_from_memory(log: Log, port: Port) -> None:
+    log.relay.add("x", port, {"A": 0})
+    log.relay.feed()
+    log.reads = 0
+    for no in range(1, 3 * NEWEST, 100):
+        log.write(*["A"] * 100)
+        log.relay.taken("x", no + 99)
+        log.relay.feed()
+    assert port.got == list(range(1, len(log.events) + 1))
+    assert log.reads == 0
+
+
+def test_memory_is_bounded_by_number_and_by_size(log: Log, port: Port) -> None:
+    log.relay.add("x", port, {"A": 0})
+    log.relay.feed()
+    log.write(*["A"] * (2 * NEWEST + 1))
+    assert len(log.relay._newest) == NEWEST
+    log.size = NEWEST_BYTES // 4
+    log.write(*["A"] * 6)
+    assert log.relay._newest == []
+    while len(port.got) < len(log.events):
+        log.relay.taken("x", port.got[-1])
+        log.relay.feed()
+    assert port.got == list(range(1, len(log.events) + 1)), "the log has them all the same"
