@@ -57,6 +57,9 @@ BATCH = 256
 BATCH_S = 0.020
 """Seconds after which a batch is committed, so that the first answer does not wait for a slow last one."""
 
+EVENTS_S = 0.060
+"""The same for a batch of nothing but events, whose publishers wait for no answer."""
+
 PRUNE_EVERY = 256
 """How far the floor moves before inbox rows below it are deleted."""
 
@@ -191,7 +194,7 @@ class ContextDriver:
         self._answers, self._after, self._read_to = [], [], 0
         ids = [m.command_id for m in batch if isinstance(m, Deliver | Inquire | Direct)]
         self._known = self._store.answers(ids) if ids else {}
-        until = time.monotonic() + BATCH_S
+        until = time.monotonic() + (BATCH_S if ids else EVENTS_S)
         done = 0
         self._store.begin()
         try:

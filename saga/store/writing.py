@@ -127,7 +127,7 @@ _PARTICIPANTS = _Updates(
         "(?,?,?,?,?)",
         "ON CONFLICT DO UPDATE SET kind = excluded.kind, next_number = excluded.next_number,"
         " commit_no = excluded.commit_no, outbox_no = excluded.outbox_no",
-        sizes=(8, 1),
+        sizes=(8, 4, 2, 1),
     )
 )
 _WAITS = _Settings("waits", "path", ("kind", "type", "key"), f"(?,?,?,?,{MAYBE})")
