@@ -1,4 +1,4 @@
 """Benchmarks: how fast sagas run, as figures and as ratios to a hand-written loop in the same run.
 
-python3 run.py bench [--quick] [--json FILE]
+python3 run.py bench [--quick] [--only sagas|events] [--json FILE]
 """

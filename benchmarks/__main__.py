@@ -10,6 +10,7 @@ import statistics
 import sys
 from pathlib import Path
 
+from benchmarks.events import deliver
 from benchmarks.measure import KINDS, fresh_directory, latencies_ms, throughput
 from benchmarks.yardstick import bare_loop
 
@@ -26,7 +27,30 @@ def _row(name: str, values: list[float], unit: str, *, better: str) -> dict[str,
     }
 
 
-def run(*, quick: bool) -> list[dict[str, object]]:
+EVENTS = 100_000
+"""Of the benchmark of events, which takes a while: it is not part of a quick run."""
+
+
+def run(*, only: str | None, quick: bool) -> list[dict[str, object]]:
+    """Return one row for each figure: of sagas and of events, or of one of them."""
+    results = [] if only == "events" else run_sagas(quick=quick)
+    if only == "events" or (only is None and not quick):
+        results += run_events(EVENTS // 10 if quick else EVENTS)
+    return results
+
+
+def run_events(events: int) -> list[dict[str, object]]:
+    """Return the figures of one delivery of so many events, in which every event is checked."""
+    print("events" + " " * 20, end="\r", file=sys.stderr, flush=True)
+    found = deliver(events)
+    return [
+        _row("events.seconds", [found.seconds], f"s for {found.events:,}", better="lower"),
+        _row("events.delivered", [found.deliveries / found.seconds], "deliveries/s", better="higher"),
+        _row("events.memory", [found.peak_mb], "MB at the highest", better="lower"),
+    ]
+
+
+def run_sagas(*, quick: bool) -> list[dict[str, object]]:
     """Return one row for each figure; medians of several repeats, the yardstick beside each of them."""
     sagas, repeats, one_by_one = (3_000, 5, 300) if quick else (3_000, 15, 1_000)
     results = []
@@ -57,8 +81,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="run.py bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer sagas and repeats; under 40 s")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
+    parser.add_argument("--only", choices=("sagas", "events"), help="only these; all, unless it is quick")
     options = parser.parse_args()
-    results = run(quick=options.quick)
+    results = run(only=options.only, quick=options.quick)
     print(f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, synchronous=FULL")
     for row in results:
         print(

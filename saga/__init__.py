@@ -35,6 +35,7 @@ from saga.errors import (
     StoreFailed,
     StoreInUse,
     StoreNotFound,
+    UnknownId,
     UnknownSaga,
     UsageError,
     WaitTimeout,
@@ -69,11 +70,13 @@ from saga.participants import Context, Gateway
 if TYPE_CHECKING:
     from saga.clock import ScaledClock, SystemClock, VirtualClock
     from saga.coordination.outcome import Outcome, Refusal
+    from saga.event_log import Delivery, LoggedEvent
     from saga.handle import Handle
     from saga.history import HistoryEntry
     from saga.machine import Status
     from saga.runtime import Runtime, Start
     from saga.schedules import Schedule
+    from saga.story import Trace, TraceEntry
     from saga.tasks import OpenTask
 
 __all__ = [
@@ -85,12 +88,14 @@ __all__ = [
     "DataLossDetected",
     "DefinitionChanged",
     "DefinitionError",
+    "Delivery",
     "Event",
     "ForkedRuntime",
     "Gateway",
     "Handle",
     "HistoryEntry",
     "Key",
+    "LoggedEvent",
     "NoHandler",
     "NotAllowed",
     "NotDecodable",
@@ -124,6 +129,9 @@ __all__ = [
     "StoreNotFound",
     "StoredDataError",
     "SystemClock",
+    "Trace",
+    "TraceEntry",
+    "UnknownId",
     "UnknownSaga",
     "UsageError",
     "VirtualClock",
@@ -150,8 +158,10 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Delivery": "saga.event_log",
     "Handle": "saga.handle",
     "HistoryEntry": "saga.history",
+    "LoggedEvent": "saga.event_log",
     "OpenTask": "saga.tasks",
     "Outcome": "saga.coordination.outcome",
     "Refusal": "saga.coordination.outcome",
@@ -161,6 +171,8 @@ _LAZY = {
     "Start": "saga.runtime",
     "Status": "saga.machine",
     "SystemClock": "saga.clock",
+    "Trace": "saga.story",
+    "TraceEntry": "saga.story",
     "VirtualClock": "saga.clock",
 }
 """What runs sagas needs pykka, sqlite-utils and structlog, which are slow to import: it is loaded when asked for."""

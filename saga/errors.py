@@ -8,6 +8,7 @@
     │   │   └── PayloadTooLarge     a value that is stored too large
     │   ├── SagaConflict            the id exists with another saga or another input
     │   ├── UnknownSaga             no such saga instance
+    │   │   └── UnknownId           nothing at all has this id, neither saga nor event nor command
     │   ├── NotAllowed              the action does not fit the state the saga is in
     │   ├── NoHandler               nobody in this runtime handles the command
     │   ├── BadSchedule             a cron expression, time zone or policy that makes no sense
@@ -67,6 +68,7 @@ __all__ = [
     "StoreInUse",
     "StoreNotFound",
     "StoredDataError",
+    "UnknownId",
     "UnknownSaga",
     "UsageError",
     "WaitTimeout",
@@ -163,6 +165,16 @@ class UnknownSaga(UsageError):
     def __init__(self, saga_id: str) -> None:
         self.saga_id = saga_id
         super().__init__(f"no saga {saga_id!r} in this store; `saga list` shows the ids there are")
+
+
+class UnknownId(UnknownSaga):
+    """Nothing that is (still) in the store has this id: no saga, no event, no command."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id)
+        self.args = (
+            f"nothing in this store has the id {id!r}; give that of a saga, an event, a command, a send or a publish",
+        )
 
 
 class NotAllowed(UsageError):

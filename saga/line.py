@@ -12,7 +12,7 @@ from saga.actors.crew import Crew
 from saga.coordination import requests as q
 from saga.coordination.outcome import Completion
 from saga.errors import Overloaded, WaitTimeout
-from saga.handle import Handle
+from saga.handle import Handle, refuse_in_actor
 
 __all__ = ["Line", "Reply"]
 
@@ -98,6 +98,22 @@ class Line:
             return await asyncio.wait_for(asyncio.shield(waiting), GRACE_S)
         except TimeoutError:
             raise _begun(request, timeout) from None
+
+    def ask_context(self, name: str, request: object, reply: Future[T], timeout: float) -> T:
+        """Have a context carry out `request`; return its reply. Raises WaitTimeout after `timeout` seconds."""
+        what = type(request).__name__.lower()
+        refuse_in_actor(what)
+        crew = self._crew()
+        self.hold(reply)
+        crew.mailboxes[name].post(request)
+        if crew.closed or crew.failure is not None:  # it may have closed while we posted
+            self._crew()
+        if name in crew.down:
+            crew.refuse_direct(name)
+        try:
+            return reply.result(timeout)
+        except TimeoutError:
+            raise WaitTimeout(f"{what} at {name}", timeout) from None
 
     def _post(self, request: object, reply: Future[Any]) -> Crew:
         crew = self._crew()

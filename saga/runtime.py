@@ -9,14 +9,18 @@ Rules
 from __future__ import annotations
 
 import asyncio
+import builtins
 import os
+import secrets
 import signal
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Generic, Literal, Self, TypeVar, cast
 
 from msgspec import Raw
@@ -28,20 +32,23 @@ from saga.codec import codec_for
 from saga.coordination import requests as q
 from saga.coordination.cron import Missed, Overlap, Recurrence
 from saga.coordination.definitions import Definitions
-from saga.coordination.envelopes import RetryDeliveries
+from saga.coordination.envelopes import Consult, RetryDeliveries
 from saga.coordination.evaluation import key_text
 from saga.coordination.instances import Instance
-from saga.coordination.participation import Given, read_participants
+from saga.coordination.participation import Given, Participant, read_participants
 from saga.coordination.schedules import new_row
 from saga.errors import (
     BadSchedule,
     ForkedRuntime,
-    NoHandler,
     NotAllowed,
     NotEncodable,
     RuntimeClosed,
+    SagaError,
     UnknownSaga,
+    UsageError,
 )
+from saga.event_log import Delivery, EventClasses, LoggedEvent, checked_count, event_type_of
+from saga.flow.definition import Definition
 from saga.flow.saga import Saga
 from saga.handle import Handle, refuse_in_actor
 from saga.history import HistoryEntry, read_history
@@ -49,11 +56,13 @@ from saga.line import Line, Reply
 from saga.machine import Status, Stimulus
 from saga.machine import stimuli as s
 from saga.machine.acting import open_task, parked_visit
-from saga.messages import Command, Event, key_field, type_name
-from saga.participants import Context
+from saga.messages import Command, Event, key_field
+from saga.participants import Context, participant_name
 from saga.schedules import Schedule, read_schedules, run_id, schedule_of
 from saga.sending import Sender
 from saga.store import OverviewRow, OwnerLock, ScheduleRow, StoreFiles, StoreReader
+from saga.store.inspection import ContextReader
+from saga.story import Trace, gather, tell
 from saga.tasks import OpenTask, read_tasks
 
 __all__ = ["Runtime", "Start"]
@@ -118,6 +127,7 @@ class Runtime:
         self._settings = Settings(
             cache=cache, max_active=max_active, hang_limit_s=hang_limit.total_seconds(), on_hang=on_hang
         )
+        self._event_classes = EventClasses(_event_classes(self._participants, self._definitions.given))
         self._close_timeout = close_timeout
         self._pid = os.getpid()
         self._lock: OwnerLock | None = None
@@ -353,8 +363,8 @@ class Runtime:
         data, twin = codec.roundtrip(event)
         field_name = key_field(type(event))
         key = None if field_name is None else key_text(getattr(twin, field_name))
-        event_id = f"runtime:{uuid.uuid4().hex if id is None else checked_id(id)}"
-        return q.Publish(event_id, codec.name, key, Raw(data), event_id, Reply())
+        event_id = f"runtime:{_event_id() if id is None else checked_id(id)}"
+        return q.Publish(event_id, codec.name, key, Raw(data), event_id, Reply(), fresh=id is None)
 
     def send(self, command: Command[R], *, id: str | None = None, timeout: float = 30.0) -> R:
         """Send a command to the context or gateway that handles it, and return its answer.
@@ -427,13 +437,38 @@ class Runtime:
         """Let a suspended saga go on, with what came in meanwhile. Raises as `retry`."""
         self._act(id, "resume", s.Resume(reason or "resumed by an operator"), timeout)
 
-    def retry_deliveries(self, context: type[Context], event: type[Event] | None = None) -> None:
-        """Let a context try events again that its listeners have failed on: all, or those of one type."""
-        crew = self._open_crew()
-        name = next((each.name for each in self._participants if each.cls is context), None)
-        if name is None:
-            raise NoHandler(context.__name__)
-        crew.mailboxes[name].post(RetryDeliveries(None if event is None else type_name(event)))
+    def retry_deliveries(
+        self,
+        context: type[Context] | str,
+        event: type[Event] | str | None = None,
+        *,
+        timeout: float = 30.0,
+    ) -> int:
+        """Let a context try events again that its listeners have failed on: all, or those of one type.
+
+        `context` and `event` are classes or their names. Returns how many that are, when it is on disk that they are
+        due; they are tried at once, those that were set aside once. Raises UsageError when this runtime has no such
+        context, WaitTimeout (the context is busy; it will still be done), RuntimeClosed, StoreFailed.
+        """
+        refuse_in_actor("retry_deliveries")
+        name = self._context_here(context)
+        reply: Future[int] = Reply()
+        request = RetryDeliveries(None if event is None else event_type_of(event), reply)
+        return self._line.ask_context(name, request, reply, timeout)
+
+    def forget_listener(
+        self, context: type[Context] | str, event: type[Event] | str | None = None, *, timeout: float = 30.0
+    ) -> int:
+        """A context that is not here will never listen again (to this type of event): keep the log for it no longer.
+
+        Returns to how many types it did, 0 when nothing is known of it. If it comes back all the same, it goes on
+        behind what it took last, with what the log still has. Raises UsageError when it is here, RuntimeClosed,
+        StoreFailed.
+        """
+        refuse_in_actor("forget_listener")
+        event_type = None if event is None else event_type_of(event)
+        request = q.ForgetListener(_context_name(context), event_type, Reply())
+        return self._line.ask(request, request.reply, timeout)
 
     def _act(
         self, id: str, name: str, stimulus: Stimulus | Callable[[Instance], Stimulus], timeout: float
@@ -541,6 +576,106 @@ class Runtime:
             lambda reader: reader.overview(saga=name, status=statuses, tags=tags, limit=limit, after=after)
         )
 
+    def events(
+        self,
+        *,
+        type: type[Event] | str | None = None,
+        key: object = None,
+        correlation: str | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> builtins.list[LoggedEvent]:
+        """Return events of the log, the oldest first, at most `limit`.
+
+        - `type`: of this class, or stored name (`GoodsFetched/1`); `key`: with this key, as the event has it;
+        - `correlation`: of the story of this root saga, `send` or `publish`;
+        - `after`: the `no` of the last row of the page before.
+
+        Events that nobody needs any more are let go of after a while. Raises UsageError for arguments that make no
+        sense.
+        """
+        name = None if type is None else event_type_of(type)
+        wanted = None if type is None or isinstance(type, str) else type
+        text = None if key is None else _key(key)
+        if correlation is not None and not isinstance(correlation, str):
+            raise UsageError(f"correlation={correlation!r:.80}: give an id, as a string")
+        after, limit = checked_count("after", after, 0), checked_count("limit", limit, 1)
+        rows = self._read(
+            lambda reader: reader.events(
+                type=name, key=text, correlation=correlation, after=after, limit=limit
+            )
+        )
+        return [self._event_classes.logged(row, wanted) for row in rows]
+
+    def deliveries(
+        self,
+        context: type[Context] | str | None = None,
+        *,
+        set_aside: bool | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> builtins.list[Delivery]:
+        """Return the events that listeners have failed on, the oldest event first.
+
+        - `context`: of this one only; `set_aside`: those that are set aside (True), or will be tried again (False);
+        - `after`: the `event_no` of the last row of the page before; `limit`: how many, at most, and then those of
+          the last event that are left, so that no page ends within an event.
+
+        Raises UsageError for arguments that make no sense, or a context that this store does not have.
+        """
+        after, limit = checked_count("after", after, 0), checked_count("limit", limit, 1)
+        only = None if context is None else _context_name(context)
+        found = self._read_contexts(
+            lambda reader: reader.retries(set_aside=set_aside, after=after, limit=limit), only
+        )
+        rows = sorted(
+            ((row, name) for name, rows in found.items() for row in rows),
+            key=lambda each: (each[0].event_no, each[1]),
+        )
+        last = rows[limit - 1][0].event_no if len(rows) >= limit else None
+        return [
+            self._event_classes.delivery(name, row)
+            for row, name in rows
+            if last is None or row.event_no <= last
+        ]
+
+    def trace(self, id: str) -> Trace:
+        """Return the whole story that `id` belongs to: who commanded, who answered, who published, who listened.
+
+        `id`: of a saga (a child saga, too), an event, a command, a `send` or a `publish`. What was let go of (old
+        events, old answers of contexts) is not in it. Raises UnknownId when nothing has this id (any more).
+        """
+        return tell(gather(checked_id(id), _Sources(self)))
+
+    def _read_contexts(self, read: Callable[[ContextReader], T], only: str | None = None) -> dict[str, T]:
+        """Return context → what `read` finds in its file; those that are not here included."""
+        self._open_crew()
+        if self._files.in_memory:
+            names = [each.name for each in self._participants if each.kind == "context"]
+        else:
+            with StoreReader.open(self._files.directory) as reader:
+                names = reader.contexts()
+        if only is not None and only not in names:
+            raise UsageError(f"this store has no context {only!r}; there are {', '.join(names) or 'none'}")
+        found: dict[str, T] = {}
+        for name in names if only is None else [only]:
+            if self._files.in_memory:
+                reply: Future[T] = Reply()
+                request = Consult(partial(_over, read, name), reply)
+                found[name] = self._line.ask_context(name, request, reply, 30.0)
+            else:
+                with ContextReader.open(self._files, name) as context:
+                    found[name] = read(context)
+        return found
+
+    def _context_here(self, context: type[Context] | str) -> str:
+        """Return the name of a context of this runtime. Raises UsageError when it has no such one."""
+        name = _context_name(context)
+        names = [each.name for each in self._participants if each.kind == "context"]
+        if name not in names:
+            raise UsageError(f"this runtime has no context {name!r}; it has {', '.join(names) or 'none'}")
+        return name
+
     def _read(self, read: Callable[[StoreReader], T]) -> T:
         self._open_crew()
         if self._files.in_memory:
@@ -563,3 +698,46 @@ class Runtime:
         if crew.closed:
             raise RuntimeClosed()
         return crew
+
+
+def _event_classes(participants: Iterable[Participant], definitions: Iterable[Definition]) -> set[type[Any]]:
+    """Return the event classes that are listened to, waited for, or start sagas."""
+    found: set[type[Any]] = {event for each in participants for event in each.events}
+    for definition in definitions:
+        messages = (function.message for function in definition.functions.values())
+        found.update(each for each in messages if each is not None and issubclass(each, Event))
+        if definition.started_by_event:
+            found.add(definition.input)
+    return found
+
+
+class _Sources:
+    """What a story is gathered from, read as this runtime reads."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.of_sagas, self.of_contexts = runtime._read, runtime._read_contexts
+
+
+def _over(read: Callable[[ContextReader], T], name: str, connection: Any) -> T:
+    return read(ContextReader.over(connection, name))
+
+
+def _context_name(context: type[Context] | str) -> str:
+    if isinstance(context, str):
+        return context
+    if isinstance(context, type) and issubclass(context, Context):
+        return participant_name(context)
+    raise UsageError(f"{context!r:.80} is no context: give its class, or its name")
+
+
+def _key(key: object) -> str:
+    try:
+        return key_text(key)
+    except SagaError as error:
+        raise UsageError(f"key={key!r:.80} cannot be the key of an event: {error}") from error
+
+
+def _event_id() -> str:
+    """Return a new id. They begin with the time, so that those of one hour stand together in the index of the log:
+    with random ones each event would write to a page of its own."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"

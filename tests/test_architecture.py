@@ -62,6 +62,8 @@ HOUSE = (
     Layer("history", EFFECTS, pure=True),  # a journal as a person reads it
     Layer("tasks", EFFECTS, pure=True),  # what persons are to decide, as an application lists it
     Layer("schedules", EFFECTS, pure=True),  # recurring starts, as an application lists them
+    Layer("event_log", EFFECTS, pure=True),  # events and deliveries as the application sees them
+    Layer("story", EFFECTS, pure=True),  # everything that one call has led to, across all files
     Layer("verification"),  # is what is stored what was written?
     Layer("clock"),
     # what coordinator and participants do

@@ -22,7 +22,6 @@ class ContextOpened(NamedTuple):
 
     positions: dict[str, int]
     commit_no: int
-    needs_from: int | None
 
 
 class ContextActor(Worker):
@@ -62,7 +61,7 @@ class ContextActor(Worker):
             context, self._store, self._coordinator, self._world, self._busy, suspects
         )
         positions = self._driver.open_positions(last_event_no)
-        opened = ContextOpened(positions, self._store.commit_no, self._driver.needs_from())
+        opened = ContextOpened(positions, self._store.commit_no)
         if self._again:
             self._driver.tell_outbox()
         return opened

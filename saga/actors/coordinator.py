@@ -46,6 +46,8 @@ class CoordinatorActor(Worker):
         assert self._store is not None
         while messages := self.mailbox.take(self.most):
             self.work(messages)
+        if not self.mailbox.shut and self._coordinator is not None:
+            self._coordinator.settle()
         self._store.close(clean=not self.mailbox.shut)
 
     def abandon(self) -> None:

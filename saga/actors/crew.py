@@ -30,12 +30,12 @@ from saga.coordination.context import RetryDue
 from saga.coordination.coordinator import Coordinator
 from saga.coordination.definitions import Definitions, StoredDefinition
 from saga.coordination.dispatch import Lane
-from saga.coordination.envelopes import Direct
+from saga.coordination.envelopes import Consult, Direct, RetryDeliveries
 from saga.coordination.gateway import CallBook
 from saga.coordination.guard import Busy, Watch, describe
 from saga.coordination.outcome import Completions
 from saga.coordination.participation import Participant
-from saga.errors import ForkedRuntime, StoredDataError, StoreError, StoreFailed
+from saga.errors import ForkedRuntime, StoredDataError, StoreError, StoreFailed, UsageError
 from saga.flow.graph import Graph
 from saga.participants import Context, participant_name
 from saga.store import (
@@ -350,10 +350,13 @@ class Crew:
         self.refuse_direct(name)
 
     def refuse_direct(self, name: str) -> None:
-        """Answer the commands that the application has sent to a participant that is down."""
+        """Answer what the application has sent to, and asked of, a participant that is down."""
+        why = f"{name} is down: {self.down[name]}"
         for message in self.mailboxes[name].empty():
             if isinstance(message, Direct):
-                message.reply("failed", None, f"{name} is down: {self.down[name]}", "")
+                message.reply("failed", None, why, "")
+            elif isinstance(message, RetryDeliveries | Consult):
+                message.reply.set_exception(UsageError(why))
 
     def _look(self) -> None:
         if self._coordinator is not None and self._coordinator.suspects.on_trial:

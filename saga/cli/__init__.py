@@ -1,7 +1,8 @@
-"""The command line: `saga list`, `show`, `verify` and `doctor`, on any store, whether it is in use or not.
+"""The command line, for any store, whether it is in use or not: `saga list`, `show`, `trace`, `deliveries`, `verify`
+and `doctor`.
 
     main            the commands and their options, exit codes, what becomes of errors
-    listing, showing, verifying, examining      one command each
+    listing, showing, tracing, delivering, verifying, examining     one command each
     examination     what `doctor` looks at
     output          what `--json` prints, as types; the text is made from the same values
     waiting         what a saga waits for, and what a person can do about it

@@ -24,8 +24,10 @@ from saga.store import StoreFiles, StoreReader, is_locked, read_owner
 from saga.store.batch import DefinitionRow
 from saga.store.connection import wal_size
 from saga.store.inspection import (
+    ContextReader,
     OpenIncident,
     incident_counts,
+    kept_for,
     live_by_definition,
     open_incidents,
     suspected,
@@ -41,6 +43,9 @@ NEWEST = 20
 
 MOST = 100_000
 """Incidents that are looked at, at most."""
+
+SET_ASIDE = 100
+"""Deliveries of one context that are told one by one."""
 
 LITTLE_SPACE = 64 * 1024 * 1024
 """Bytes: as much as one write-ahead log may take."""
@@ -140,6 +145,8 @@ class Examination:
             with self._part():
                 suspects = _suspects(reader)
                 self._suspected(suspects)
+            with self._part():
+                self._away(reader)
             for name, schema, _ in self._own_files():
                 if schema is CONTEXT:
                     with self._part():
@@ -259,20 +266,36 @@ class Examination:
             if each.problem is not None:
                 self._say("warning", f"schedule {each.name}", f"no run can be started: {each.problem}")
 
+    def _away(self, reader: StoreReader) -> None:
+        """Say for whom the log is kept, though the program that was last here does not have it."""
+        types: dict[str, dict[str, int]] = {}
+        for (name, event_type), position in reader.listeners().items():
+            types.setdefault(name, {})[event_type] = position
+        epoch = reader.store().epoch
+        for name, positions in types.items():
+            if name in reader.contexts() and reader.context(name).epoch < epoch:
+                count = kept_for(reader, positions)
+                kept = f"{count:,} {'event is' if count == 1 else 'events are'} kept for it"
+                gone = f"if it is gone for good: runtime.forget_listener({name!r})"
+                self._say("note", f"{name}.db", f"is not part of the program now; {kept}; {gone}")
+
     def _context(self, reader: StoreReader, name: str) -> o.ContextFile:
         facts = reader.context(name)
-        aside = [row for row in facts.retries if row.due_ms is None]
-        if aside:
-            count = f"{len(aside):,} {'delivery is' if len(aside) == 1 else 'deliveries are'}"
+        with ContextReader.open(self._files, name) as context:
+            aside = context.retries(set_aside=True, limit=SET_ASIDE)
+        if facts.set_aside:
+            count = f"{facts.set_aside:,} {'delivery is' if facts.set_aside == 1 else 'deliveries are'}"
             self._say("warning", f"{name}.db", f"{count} set aside")
         return o.ContextFile(
             name=name,
             commands_remembered=facts.inbox,
             events_to_relay=facts.outbox,
-            deliveries_to_retry=len(facts.retries) - len(aside),
+            deliveries_to_retry=facts.to_retry,
+            deliveries_set_aside=facts.set_aside,
             set_aside=[
                 o.SetAside(
                     event_no=row.event_no,
+                    event_id=row.event_id,
                     event_type=row.event_type,
                     attempts=row.attempt,
                     reason=str(row.reason),

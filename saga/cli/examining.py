@@ -113,7 +113,7 @@ def _definition(each: o.Definition) -> list[Cell]:
 
 
 def _context(each: o.ContextFile) -> list[Cell]:
-    aside = Cell(f"{len(each.set_aside):,}", "red" if each.set_aside else "")
+    aside = Cell(f"{each.deliveries_set_aside:,}", "red" if each.deliveries_set_aside else "")
     counts = (each.commands_remembered, each.events_to_relay, each.deliveries_to_retry)
     return [Cell(each.name), *(Cell(f"{count:,}") for count in counts), aside]
 
@@ -144,7 +144,8 @@ def _print_people(terminal: Terminal, found: o.Doctor) -> None:
             terminal.hanging(
                 f"  event {event.event_no}, {event.event_type}, to {name}: ", text, "red", indent=4
             )
-        more = f"; {len(aside) - 20:,} more" if len(aside) > 20 else ""
+        count = sum(context.deliveries_set_aside for context in found.contexts)
+        more = f"; {count - 20:,} more, see saga deliveries" if count > 20 else ""
         terminal.hanging("    ", f"mend the listener, then runtime.retry_deliveries(context){more}", "dim")
 
 

@@ -32,7 +32,7 @@ Exit codes:
     0   all is well
     1   there are findings (verify), or something needs a person (doctor)
     2   the command line is wrong
-    4   there is no such saga, or no store
+    4   there is no such saga (or id, or context), or no store
    70   the store cannot be used: damaged, not readable, of a newer version
   130   interrupted
   141   whoever read the output has gone, as `head` does
@@ -265,6 +265,48 @@ def schedules_command(ctx: click.Context, as_json: bool, store: str | None) -> i
     from saga.cli.scheduling import list_schedules
 
     return list_schedules(_directory(ctx, store), as_json)
+
+
+@program.command("trace", epilog=EXIT_CODES)
+@click.argument("any_id", metavar="ID")
+@_json_option
+@_store_option
+@click.pass_context
+def trace_command(ctx: click.Context, any_id: str, as_json: bool, store: str | None) -> int:
+    """Tell the whole story that an id belongs to.
+
+    Who commanded, who answered, who published and who listened, in order, across all contexts and child sagas.
+    ID is that of a saga, an event, a command, a send or a publish.
+    """
+    from saga.cli.tracing import trace_id
+
+    return trace_id(_directory(ctx, store), any_id, as_json)
+
+
+@program.command("deliveries", epilog=EXIT_CODES)
+@click.option("--context", metavar="NAME", help="Only to the listeners of this context.")
+@click.option("--set-aside", is_flag=True, help="Only those that are not tried again by themselves.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many, at most.")
+@click.option("--after", type=int, default=0, metavar="NO", help="Go on behind the event of this number.")
+@_json_option
+@_store_option
+@click.pass_context
+def deliveries_command(
+    ctx: click.Context,
+    context: str | None,
+    set_aside: bool,
+    limit: int,
+    after: int,
+    as_json: bool,
+    store: str | None,
+) -> int:
+    """Show how far listeners are, and which events they have failed on.
+
+    An event that a listener has failed on too often is set aside for that listener, and holds up no other.
+    """
+    from saga.cli.delivering import Asked, list_deliveries
+
+    return list_deliveries(_directory(ctx, store), Asked(context, set_aside, limit, after), as_json)
 
 
 @program.command("verify", epilog=EXIT_CODES)

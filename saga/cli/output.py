@@ -16,10 +16,13 @@ __all__ = [
     "Checked",
     "ContextFile",
     "Definition",
+    "Deliveries",
     "Doctor",
     "Entry",
+    "FailedDelivery",
     "File",
     "Incident",
+    "ListenerLine",
     "Listing",
     "Lock",
     "MissingHandler",
@@ -31,6 +34,8 @@ __all__ = [
     "Schedules",
     "SetAside",
     "Store",
+    "Traced",
+    "TracedEntry",
     "Verification",
     "Waiting",
     "write",
@@ -277,6 +282,7 @@ class SetAside(_Output, frozen=True, kw_only=True):
     """An event that a listener has given up on."""
 
     event_no: int
+    event_id: str
     event_type: str
     attempts: int
     reason: str
@@ -289,7 +295,70 @@ class ContextFile(_Output, frozen=True, kw_only=True):
     commands_remembered: int
     events_to_relay: int
     deliveries_to_retry: int
+    deliveries_set_aside: int
     set_aside: list[SetAside]
+    """The first of them."""
+
+
+class ListenerLine(_Output, frozen=True, kw_only=True):
+    """How far a context has come with one type of event."""
+
+    context: str
+    event_type: str
+    position: int
+    """Number of the last event of this type that it has taken."""
+    behind: int
+    """How many it has not taken yet."""
+    to_retry: int
+    set_aside: int
+    away: bool
+    """The program that opened the store last does not have this context."""
+
+
+class FailedDelivery(_Output, frozen=True, kw_only=True):
+    """An event that a listener has failed on."""
+
+    context: str
+    event_no: int
+    event_id: str
+    event_type: str
+    correlation: str
+    attempts: int
+    failed_at: str
+    next_at: str | None
+    """When it is tried again; null: it is set aside."""
+    reason: str
+
+
+class Deliveries(_Output, frozen=True, kw_only=True):
+    """`saga deliveries --json`."""
+
+    listeners: list[ListenerLine]
+    deliveries: list[FailedDelivery]
+    next_after: int | None
+    """For `--after`, when there may be more."""
+
+
+class TracedEntry(_Output, frozen=True, kw_only=True):
+    """One line of a story."""
+
+    depth: int
+    at: str | None
+    what: Literal["saga", "command", "answer", "event", "listener", "taken", "note"]
+    who: str
+    text: str
+    id: str | None
+    cause: str | None
+    type: str | None
+    outcome: str | None
+
+
+class Traced(_Output, frozen=True, kw_only=True):
+    """`saga trace ID --json`."""
+
+    correlation: str
+    truncated: bool
+    entries: list[TracedEntry]
 
 
 class Suspect(_Output, frozen=True, kw_only=True):

@@ -7,8 +7,9 @@ Rules
    `SystemExit` included, is a failed attempt: its writes are taken back, and nothing else is touched.
 3. An inquiry finds the stored answer, or leaves a tombstone, after which the command never runs.
 4. Many commands share a commit, each in a savepoint. A batch that is lost is run again, one by one.
-5. An event is taken in the transaction that moves the listener's position behind it; when the listener fails, it is
-   tried again later, then set aside, and holds up no other event. One that ends the process is set aside untried.
+5. An event is taken in the transaction that moves the listener's position behind it. When the listener fails the
+   event is kept here, with its payload: it is tried again later, then set aside, and holds up no other event. One that
+   ends the process is set aside untried.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from saga.coordination.envelopes import (
     UNSET,
     Answer,
     Answers,
+    Consult,
     Deliver,
     Direct,
     Inquire,
@@ -36,33 +38,49 @@ from saga.coordination.envelopes import (
     Published,
     Recall,
     Recalled,
+    Released,
     RetryDeliveries,
+    RetryEvent,
 )
 from saga.coordination.evaluation import key_text
 from saga.coordination.guard import Busy, describe
-from saga.coordination.requests import Fetch, Heard
+from saga.coordination.requests import Heard
 from saga.errors import NotEncodable
 from saga.flow.graph import RetryPolicy
 from saga.messages import Event, Rejected, answer_type, key_field, type_name
 from saga.participants import Context, handlers_of, listeners_of
 from saga.seams import seam
-from saga.store import ConstraintFailed, ContextChanges, ContextStore, InboxRow, TransactionLost, TryAgain
+from saga.store import (
+    ConstraintFailed,
+    ContextChanges,
+    ContextStore,
+    InboxRow,
+    RetryRow,
+    TransactionLost,
+    TryAgain,
+)
 
 __all__ = ["ContextDriver", "ContextWorld", "RetryDue"]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.context")
 
-BATCH = 64
-"""Commands in one commit, at most; as many as the credit lets in."""
+BATCH = 256
+"""Messages in one commit, at most: as many commands as the credit lets in, and more events."""
 
 BATCH_S = 0.020
 """Seconds after which a batch is committed, so that the first answer does not wait for a slow last one."""
+
+EVENTS_S = 0.060
+"""The same for a batch of nothing but events, whose publishers wait for no answer."""
 
 PRUNE_EVERY = 256
 """How far the floor moves before inbox rows below it are deleted."""
 
 LISTENER_RETRY = RetryPolicy(attempts=5, first_ms=500, factor=4.0, max_ms=60_000, jitter=0.0)
 """A listener that fails is tried again after 0.5, 2, 8 and 32 s, then the event is set aside for it."""
+
+RETRIES_AT_ONCE = 64
+"""Deliveries that are due again which are read from the file at once: there may be very many of them."""
 
 NULL = Raw(b"null")
 
@@ -115,9 +133,10 @@ class ContextDriver:
             type_name(e): _Listener(context, e, name) for e, name in listeners_of(type(context)).items()
         }
         self._positions: dict[str, int] = {}
-        self._retries = {(row.event_no, row.event_type): row for row in store.retries()}
         self._pruned_to = store.floor
         self._suspects = dict(suspects)
+        self._messages: deque[object] = deque()
+        """What is being handled; what this context wants to do next is put behind it."""
         self._outbox_told = False
         """Whether the coordinator was told what an earlier life of this context has left in the outbox."""
         self._take: dict[type, Callable[[Any], None]] = {
@@ -129,6 +148,9 @@ class ContextDriver:
             Recall: self._recall,
             RetryDeliveries: self._retry_deliveries,
             RetryDue: self._retry_due,
+            RetryEvent: self._retry_event,
+            Released: lambda _: self._after.append(self._wake),
+            Consult: self._consult,
         }
         # of the transaction at hand
         self._changes = ContextChanges()
@@ -150,15 +172,15 @@ class ContextDriver:
             changes.positions = self._positions
             self._store.begin()
             self._store.commit(changes)
-        self._wake()
         self._drop_suspects()
         return self._positions
 
     def _drop_suspects(self) -> None:
         """Tell the coordinator of which suspected events nothing will come: they were taken, or are set aside."""
-        waiting = {no for (no, _), row in self._retries.items() if row.due_ms is not None}
+        rows = self._store.retries_of(list(self._suspects)) if self._suspects else []
+        waiting = {row.event_no for row in rows if row.due_ms is not None}
         taken = min(self._positions.values(), default=0)
-        set_aside = {no for no, _ in self._retries} - waiting
+        set_aside = {row.event_no for row in rows} - waiting
         self._heard([no for no in self._suspects if no in set_aside or (no <= taken and no not in waiting)])
 
     def _heard(self, nos: Sequence[int]) -> None:
@@ -171,9 +193,7 @@ class ContextDriver:
         """Tell the coordinator what is in the outbox: an earlier life may have died before it could."""
         events = self._outbox()
         if events:
-            self._coordinator.post(
-                Answers(self._store.name, [], events, self._store.commit_no, 0, self.needs_from())
-            )
+            self._coordinator.post(Answers(self._store.name, [], events, self._store.commit_no, 0))
 
     # --- batches ----------------------------------------------------------------------------------
 
@@ -182,6 +202,7 @@ class ContextDriver:
 
         Raises StoreFailed and what else ends a context's file; in `messages` is then what is to be taken again.
         """
+        self._messages = messages
         while messages and not self._world.closing():
             batch = [messages.popleft() for _ in range(min(len(messages), BATCH))]
             try:
@@ -213,7 +234,7 @@ class ContextDriver:
         self._answers, self._after, self._read_to = [], [], 0
         ids = [message.command_id for message in batch if isinstance(message, _ASKED)]
         self._known = self._store.answers(ids) if ids else {}
-        until = time.monotonic() + BATCH_S
+        until = time.monotonic() + (BATCH_S if ids else EVENTS_S)
         done = 0
         self._store.begin()
         try:
@@ -239,14 +260,11 @@ class ContextDriver:
     def _report(self) -> None:
         """Everything is on disk: let the answers and events leave, in one envelope."""
         changes, store = self._changes, self._store
-        if changes.retries:  # first, since the coordinator is told which events are still needed
-            self._retries = {(row.event_no, row.event_type): row for row in store.retries()}
-            self._wake()
         events = self._new_events() if changes.outbox else []
-        if self._answers or events or self._read_to or changes.retries:
-            self._coordinator.post(
-                Answers(store.name, self._answers, events, store.commit_no, self._read_to, self.needs_from())
-            )
+        if self._answers or events or self._read_to:
+            self._coordinator.post(Answers(store.name, self._answers, events, store.commit_no, self._read_to))
+        if changes.retries or changes.retries_due:
+            self._wake()
         for act in self._after:
             act()
         if changes.positions:
@@ -284,6 +302,8 @@ class ContextDriver:
         elif isinstance(message, Notify):
             self._store.begin()
             self._listener_failed(message, reason)
+            if message.attempt == 1:
+                self._changes.positions[message.type] = message.no
             self._store.commit(self._changes)
         else:
             raise error
@@ -332,6 +352,7 @@ class ContextDriver:
             )
             if outcome != "failed":
                 self._remember(message.command_id, None, outcome, answer, code, reason)
+                self._changes.sent.append((message.command_id, message.type))
         else:
             outcome, reason, code, value = known.outcome, known.reason or "", known.code or "", None
             if known.answer is not None:
@@ -414,9 +435,7 @@ class ContextDriver:
             if known is not None and known.outcome != "tombstone":
                 self._answers.append(_stored(saga_no, path, known, ""))
         events = self._outbox()
-        self._coordinator.post(
-            Answers(self._store.name, self._answers, events, self._store.commit_no, 0, self.needs_from())
-        )
+        self._coordinator.post(Answers(self._store.name, self._answers, events, self._store.commit_no, 0))
         self._answers = []
         self._after.append(lambda: self._coordinator.post(Recalled(message.no)))
 
@@ -451,29 +470,44 @@ class ContextDriver:
         listener = self._listeners.get(message.type)
         if listener is None:
             return
-        key = (message.no, message.type)
-        if message.again:
-            if key not in self._retries:
-                return
-        else:
-            self._read_to = max(self._read_to, message.no)
-            position = self._changes.positions.get(message.type, self._positions[message.type])
-            if message.no <= position:
-                if message.no in self._suspects and key not in self._retries:
-                    self._after.append(lambda: self._heard([message.no]))
-                return
-        untried = ""
-        if message.no in self._suspects:
-            untried = self._suspects[message.no]
-            self._after.append(lambda: self._heard([message.no]))
-        reason = untried or self._listen(listener, message)
-        if reason is not None:
-            self._listener_failed(message, reason, last=bool(untried))
+        if message.attempt > 1:
+            self._try_again(listener, message)
             return
-        if message.again:
-            self._changes.retries[key] = None
+        self._read_to = max(self._read_to, message.no)
+        position = self._changes.positions.get(message.type, self._positions[message.type])
+        if message.no <= position:
+            if message.no in self._suspects and not self._store.attempts(message.no, message.type):
+                self._after.append(lambda: self._heard([message.no]))
+            return
+        reason, untried = self._attempt(listener, message)
+        if reason is not None:
+            self._listener_failed(message, reason, last=untried)
+        self._changes.positions[message.type] = message.no
+
+    def _attempt(self, listener: _Listener, message: Notify) -> tuple[str | None, bool]:
+        """Run a listener, unless it ends the process; return why it failed, if it did, and whether it was not run."""
+        if message.no not in self._suspects:
+            return self._listen(listener, message), False
+        untried = self._suspects[message.no]
+        self._after.append(lambda: self._heard([message.no]))
+        return untried or self._listen(listener, message), bool(untried)
+
+    def _try_again(self, listener: _Listener, message: Notify) -> None:
+        """Try a listener on an event again, unless that was done meanwhile: it may have been asked for twice."""
+        key = (message.no, message.type)
+        if key in self._changes.retries or self._store.attempts(*key) != message.attempt - 1:
+            return
+        reason, untried = self._attempt(listener, message)
+        if reason is not None:
+            self._listener_failed(message, reason, last=untried)
         else:
-            self._changes.positions[message.type] = message.no
+            self._changes.retries[key] = None
+
+    def _retry_event(self, message: RetryEvent) -> None:
+        """Try the listeners on an event again now that they have failed on before."""
+        rows = self._store.retries_of([message.no])
+        again = [_again(row) for row in rows if row.event_type in self._listeners]
+        self._after.append(lambda: self._messages.extend(again))
 
     def _listen(self, listener: _Listener, message: Notify) -> str | None:
         """Run a listener in a savepoint; return why it failed, or None."""
@@ -500,41 +534,55 @@ class ContextDriver:
             self._busy.end()
 
     def _listener_failed(self, message: Notify, reason: str, *, last: bool = False) -> None:
-        earlier = self._retries.get((message.no, message.type))
-        attempt = 1 if earlier is None else earlier.attempt + 1
-        due = None
+        attempt, now, due = message.attempt, self._world.now_ms(), None
         if attempt < LISTENER_RETRY.attempts and not last:
-            due = self._world.now_ms() + LISTENER_RETRY.delay_ms(attempt, 0.0)
+            due = now + LISTENER_RETRY.delay_ms(attempt, 0.0)
         else:
             log.error("event_set_aside", context=self._store.name, event_id=message.event_id, reason=reason)
-        self._changes.retries[message.no, message.type] = (attempt, due, reason)
-        if not message.again:
-            self._changes.positions[message.type] = message.no
-
-    def needs_from(self) -> int | None:
-        """Return the lowest number of an event that a listener is still to be tried on again."""
-        return min((no for no, _ in self._retries), default=None)
+        self._changes.retries[message.no, message.type] = (
+            attempt,
+            due,
+            reason,
+            now,
+            message.event_id,
+            message.correlation,
+            bytes(message.event),
+        )
 
     def _wake(self) -> None:
-        self._world.wake_at(
-            min((row.due_ms for row in self._retries.values() if row.due_ms is not None), default=None)
-        )
+        self._world.wake_at(self._store.next_retry(self._listeners))
 
     def _retry_due(self, message: RetryDue) -> None:
-        now = self._world.now_ms()
-        nos = tuple(
-            row.event_no for row in self._retries.values() if row.due_ms is not None and row.due_ms <= now
-        )
-        if nos:
-            self._after.append(lambda: self._coordinator.post(Fetch(self._store.name, nos)))
-        else:
-            self._wake()  # the clock was set back since
+        """Take up what is due again, some at a time; what follows the last of them wakes this anew."""
+        due = self._store.due_retries(self._world.now_ms(), self._listeners, RETRIES_AT_ONCE)
+        again = [_again(row) for row in due]
+        self._after.append(lambda: self._messages.extend(again))
+        if not due:
+            self._wake()  # the clock was set back since, or it was asked for twice
 
     def _retry_deliveries(self, message: RetryDeliveries) -> None:
-        """A person wants what was set aside to be tried again."""
-        nos = tuple(no for no, type in self._retries if message.type in (None, type))
-        if nos:
-            self._after.append(lambda: self._coordinator.post(Fetch(self._store.name, nos)))
+        """A person wants what has failed to be tried again."""
+        count = self._store.retry_now(message.type, self._world.now_ms())
+        self._changes.retries_due = count > 0
+        self._after.append(lambda: message.reply.set_result(count))
+
+    def _consult(self, message: Consult) -> None:
+        """Let somebody look at this file, when what this batch changes is in it."""
+
+        def answer() -> None:
+            try:
+                message.reply.set_result(self._store.consult(message.read))
+            except BaseException as error:
+                message.reply.set_exception(error)
+
+        self._after.append(answer)
+
+
+def _again(row: RetryRow) -> Notify:
+    """Return an event that a listener has failed on, to be tried again."""
+    return Notify(
+        row.event_no, row.event_id, row.event_type, Raw(row.payload), row.correlation, row.attempt + 1
+    )
 
 
 class _Handler:

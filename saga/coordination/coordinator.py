@@ -21,24 +21,25 @@ from saga.coordination import requests as q
 from saga.coordination.announcing import Announcer
 from saga.coordination.calls import Calls
 from saga.coordination.definitions import Definitions
-from saga.coordination.dispatch import Dispatcher
-from saga.coordination.envelopes import UNSET, Answer, Answers, Notify, OutboxTaken, Recalled
+from saga.coordination.dispatch import Dispatcher, Lane
+from saga.coordination.envelopes import UNSET, Answer, Answers, Notify, OutboxTaken, Recalled, Released
 from saga.coordination.evaluation import Author
 from saga.coordination.guard import Busy, describe
 from saga.coordination.instances import Instance
 from saga.coordination.intake import Intake
 from saga.coordination.ledger import Effects, Ledger
+from saga.coordination.listeners import KnownListeners
 from saga.coordination.outcome import Completions
 from saga.coordination.recovery import Recovery
 from saga.coordination.relay import Relay
 from saga.coordination.schedules import Schedules
 from saga.coordination.suspects import Suspects
-from saga.errors import NotAllowed, UnknownSaga
+from saga.errors import NotAllowed, UnknownSaga, UsageError
 from saga.machine import NotPossible, Stimulus
 from saga.machine import stimuli as s
 from saga.machine.state import Phase, call_to
 from saga.seams import seam
-from saga.store import Batch, ConstraintFailed, SagaStore, TryAgain
+from saga.store import PRUNED_AT_ONCE, Batch, ConstraintFailed, SagaStore, TryAgain
 
 __all__ = ["Coordinator", "Surroundings"]
 
@@ -101,7 +102,8 @@ class Coordinator:
         self.suspects = Suspects(self, store.suspects(), store.epoch, hang_limit_s)
         self.dispatcher = Dispatcher(self._find)
         self.ledger = Ledger(store, definitions, self.dispatcher, busy, cache_limit, self.suspects.author)
-        self.relay = Relay(self._read_events)
+        self.relay = Relay(self._read_events, self.ledger.last_event_no)
+        self._listeners = KnownListeners(store.listeners(), store.first_event)
         self.active = 0
         """Sagas that have commands outside."""
         self.commit_nos: dict[str, int] = {}
@@ -121,7 +123,9 @@ class Coordinator:
         self._announcer = Announcer(store, self.ledger.cache, completions)
         self._intake = Intake(store, definitions, self.ledger, self._announcer, max_active)
         self._after_commit: list[Callable[[], None]] = []
-        self._events_since_pruning = 0
+        begins = store.log_begins()
+        self._events_since_pruning = 0 if begins is None else self.ledger.last_event_no - begins
+        """At first those of earlier lives which are still there: else a process of short lives would never prune."""
         self._take: dict[type, Callable[[Any], None]] = {
             Answers: self._answers,
             q.StartSagas: self._intake.add,
@@ -129,6 +133,7 @@ class Coordinator:
             q.Publish: self._publish,
             q.SetSchedule: self._schedule,
             q.DropSchedule: self._schedule,
+            q.ForgetListener: self._forget_listener,
             q.Look: self._look,
             q.Query: self._query,
             q.Tick: self._tick,
@@ -136,7 +141,6 @@ class Coordinator:
             q.Lowered: self._lowered,
             q.Raised: self._raised,
             q.Blocked: self._blocked,
-            q.Fetch: self._fetch,
             q.GivenUp: self._given_up,
             q.Heard: lambda message: self.suspects.heard(message.context, message.nos),
             q.Recover: self._recover,
@@ -148,7 +152,6 @@ class Coordinator:
         """Until recovery is over no time passes, and nothing is dispatched."""
         self._holding = True
         """Nothing is dispatched yet but what is on trial."""
-        self._held: list[q.Fetch] = []
         self._recovery = Recovery(self)
 
     # --- one batch --------------------------------------------------------------------------------
@@ -161,6 +164,8 @@ class Coordinator:
         self.ledger.open(self._world.now_ms())
         self._after_commit = []
         answers = False
+        messages = list(messages)
+        self._expect_events(messages)
         for message in messages:
             self._take[type(message)](message)
             answers = answers or type(message) is Answers
@@ -169,8 +174,8 @@ class Coordinator:
         effects = self.ledger.seal()
         if self.suspects:
             self.suspects.settle(effects)
-        self._note_participants()
         if not self.ledger.batch.is_empty:
+            self._note_participants()
             seam("coordinator.before-commit")
             self._commit(self.ledger.batch, effects)
             seam("coordinator.after-commit")
@@ -237,8 +242,16 @@ class Coordinator:
         self._announcer.given_up(saga_id, reason)
         self._world.post(q.GivenUp(instance.no, reason))
 
+    def settle(self) -> None:
+        """Write what waits for the next commit, since there will be none."""
+        self.ledger.open(self._world.now_ms())
+        self._note_participants()
+        if not self.ledger.batch.is_empty:
+            self._store.commit(self.ledger.batch)
+
     def _note_participants(self) -> None:
-        """Write the numbers of participants that have changed."""
+        """Write the numbers of participants that have changed, with the next commit: that listeners have committed
+        something is no reason for one."""
         stored = self._numbers_stored
         for name, lane in self.dispatcher.lanes.items():
             numbers = (
@@ -279,15 +292,19 @@ class Coordinator:
     def _prune(self) -> None:
         """Let go of events that no live saga and no listener needs any more."""
         self._events_since_pruning += len(self.ledger.events)
-        if self._events_since_pruning < EVENTS_BETWEEN_PRUNINGS:
+        if self._events_since_pruning < EVENTS_BETWEEN_PRUNINGS or self._recovering:
             return
         self._events_since_pruning = 0
-        needed = self.relay.lowest(self.ledger.last_event_no)
+        last = self.ledger.last_event_no
+        taken = self.relay.taken_to(last)
+        moved = self._listeners.moved(taken, last)
+        needed = min([last, *taken.values(), self._listeners.lowest(last)])
         first = self._store.first_event_needed()
         if first is not None:
             needed = min(needed, first)
         try:
-            self._store.prune_events(needed + 1)
+            if self._store.prune_events(needed + 1, moved) == PRUNED_AT_ONCE:
+                self._events_since_pruning = EVENTS_BETWEEN_PRUNINGS  # there are more: with the next batch
         except TryAgain as error:
             log.warning("pruning_postponed", path=error.path, reason=error.what)
 
@@ -348,7 +365,17 @@ class Coordinator:
             self._events(participant, message)
         if message.commit_no > self.commit_nos.get(participant, 0):
             self.commit_nos[participant] = message.commit_no
-        self.relay.taken(participant, message.read_to, message.needs_from)
+        self.relay.taken(participant, message.read_to)
+
+    def _expect_events(self, messages: list[object]) -> None:
+        """Look up in one go who waits for the events that come in with these messages."""
+        keyed: set[tuple[str, str | None]] = set()
+        for message in messages:
+            if isinstance(message, Answers):
+                keyed.update((event.type, event.key) for event in message.events if event.key is not None)
+            elif isinstance(message, q.Publish) and message.key is not None:
+                keyed.add((message.type, message.key))
+        self.ledger.expect_events(keyed)
 
     def _events(self, participant: str, message: Answers) -> None:
         known = self.outbox_nos.get(participant, 0)
@@ -392,21 +419,6 @@ class Coordinator:
             self.ledger.cache.drop(instance.no)
             log.error("saga_not_parked", saga_no=instance.no, reason=describe(error))
 
-    def _fetch(self, message: q.Fetch) -> None:
-        if self._holding:
-            self._held.append(message)
-        else:
-            self.fetch(message)
-
-    def fetch(self, message: q.Fetch) -> bool:
-        """Send events of the log again; False when they are not there any more."""
-        rows = self._store.events(message.nos)
-        again = [
-            Notify(row.no, row.id, row.type, Raw(row.payload), row.correlation, again=True) for row in rows
-        ]
-        self.dispatcher.lanes[message.participant].port.post_many(again)
-        return bool(again)
-
     def _lost(self, message: q.Lost) -> None:
         send_again = self.suspects.lost if self._holding else self._send_again
         self._after_commit.append(lambda: send_again(message.participant))
@@ -444,7 +456,10 @@ class Coordinator:
         lane = self.dispatcher.lanes[message.participant]
         lane.down = None
         self.commit_nos[message.participant] = message.commit_no
-        self.relay.add(message.participant, lane.port, message.positions, message.needs_from)
+        self.relay.add(message.participant, lane.port, message.positions)
+        self.ledger.batch.listeners |= self._listeners.came(message.participant, message.positions)
+        if not self._holding:
+            self._let_listen(lane)
         if not self._recovering:  # else its end unblocks, when all participants and open numbers are known
             self.unblock()
 
@@ -488,11 +503,15 @@ class Coordinator:
     def release(self) -> None:
         """Nothing is on trial (any more): send again whatever is open. Between commits."""
         self._holding = False
+        for lane in self.dispatcher.lanes.values():
+            self._let_listen(lane)
         self._send_again(None)
         seam("recovery.sent-again")
-        held, self._held = self._held, []
-        for message in held:
-            self.fetch(message)
+
+    @staticmethod
+    def _let_listen(lane: Lane) -> None:
+        if lane.kind == "context":
+            lane.port.post(Released())
 
     def unblock(self) -> None:
         """Let the sagas go on that were parked for want of a participant or a class that is here now."""
@@ -538,13 +557,30 @@ class Coordinator:
 
     def _publish(self, message: q.Publish) -> None:
         new = self.ledger.log_event(
-            message.event_id, message.type, message.key, message.event, "runtime", message.correlation, None
+            message.event_id,
+            message.type,
+            message.key,
+            message.event,
+            "runtime",
+            message.correlation,
+            None,
+            fresh=message.fresh,
         )
         self._after_commit.append(lambda: message.reply.set_result(new))
 
     def _schedule(self, message: q.SetSchedule | q.DropSchedule) -> None:
         self._after_commit.append(self._schedules.take(message))
         self._next_due = _earlier(self._next_due, self._schedules.next_due())
+
+    def _forget_listener(self, message: q.ForgetListener) -> None:
+        types = None if message.event_type is None else [message.event_type]
+        keys = self._listeners.away(message.context, types)
+        if not keys and message.context in self.dispatcher.lanes:
+            why = "is given to this runtime, and listens; only one that is not there can be forgotten"
+            message.reply.set_exception(UsageError(f"{message.context} {why}"))
+            return
+        self.ledger.batch.listeners |= self._listeners.forget(keys)
+        self._after_commit.append(lambda: message.reply.set_result(len(keys)))
 
     def _look(self, message: q.Look) -> None:
         self._after_commit.append(lambda: self._announcer.look_up(message.completion))
@@ -583,7 +619,13 @@ class Coordinator:
             if more:
                 self._world.post(q.Tick())
             elif self._next_due is not None and self._next_due <= now:
-                self._next_due = now + STUCK_MS  # of sagas that cannot be loaded: without a pause, for ever
+                left = {timer[:2] for timer in self._store.due_timers(now, TIMERS_AT_ONCE)}
+                if left <= {
+                    timer[:2] for timer in due
+                }:  # of sagas that cannot be loaded: without a pause, for ever
+                    self._next_due = now + STUCK_MS
+                else:  # armed in this batch, and due at once
+                    self._world.post(q.Tick())
 
         self._after_commit.append(again)
         return more

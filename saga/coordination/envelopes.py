@@ -9,6 +9,7 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any, Protocol
 
 import msgspec
@@ -20,6 +21,7 @@ __all__ = [
     "UNSET",
     "Answer",
     "Answers",
+    "Consult",
     "Deliver",
     "Direct",
     "Inquire",
@@ -29,7 +31,9 @@ __all__ = [
     "Published",
     "Recall",
     "Recalled",
+    "Released",
     "RetryDeliveries",
+    "RetryEvent",
 ]
 
 UNSET: Any = object()
@@ -101,8 +105,8 @@ class Notify(msgspec.Struct, frozen=True, gc=False):
     type: str
     event: Raw
     correlation: str
-    again: bool = False
-    """It was asked for (see `requests.Fetch`), since a listener failed on it before."""
+    attempt: int = 1
+    """From 2: a listener has failed on it before, and finds it in its own file."""
 
 
 class OutboxTaken(msgspec.Struct, frozen=True, gc=False):
@@ -111,10 +115,29 @@ class OutboxTaken(msgspec.Struct, frozen=True, gc=False):
     no: int
 
 
-class RetryDeliveries(msgspec.Struct, frozen=True, gc=False):
-    """Try the deliveries again that were set aside (all of them, or those of one event type)."""
+class Released(msgspec.Struct, frozen=True, gc=False):
+    """The recovery is over: what listeners have failed on may be tried again from now on."""
+
+
+class RetryEvent(msgspec.Struct, frozen=True, gc=False):
+    """Try an event again now, that listeners of the context have failed on before; it is on trial."""
+
+    no: int
+
+
+class RetryDeliveries(msgspec.Struct, frozen=True):
+    """Try the deliveries again that have failed (all of them, or those of one event type). The reply's result is how
+    many these are."""
 
     type: str | None
+    reply: Future[int]
+
+
+class Consult(msgspec.Struct, frozen=True):
+    """Read something over the context's own connection (a store in memory has no other)."""
+
+    read: Callable[[Any], object]
+    reply: Future[Any]
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -155,8 +178,6 @@ class Answers(msgspec.Struct, frozen=True):
     """Number of the participant's commit, 0 for a gateway."""
     read_to: int
     """The participant has taken the events of the log up to this number, 0 when it took none now."""
-    needs_from: int | None = None
-    """The lowest event number a listener of it is still to be tried on again."""
 
 
 class Recall(msgspec.Struct, frozen=True):

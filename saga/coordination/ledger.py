@@ -11,7 +11,7 @@ Rules
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -99,6 +99,8 @@ class Ledger:
         self._loader = Loader(store, definitions, routing, busy, make_author)
         self.cache = Cache(cache_limit, self._loader.load)
         self._started_by = definitions.started_by()
+        self._awaited_types = store.awaited_types()
+        """The types of events that some saga has waited for in this life, or at its beginning."""
         self._next_saga_no = store.next_saga_no
         self._next_event_no = store.next_event_no
         self.now = store.high_ms
@@ -107,6 +109,7 @@ class Ledger:
         """The events put into the log by this batch."""
         self._events_by_key: dict[tuple[str, str | None], list[Event]] = {}
         self._event_ids: set[str] = set()
+        self._waiting: dict[tuple[str, str | None], list[tuple[int, str]]] = {}
         self._new: dict[int, Start] = {}
         self._new_ids: dict[str, Instance] = {}
         self._dirty: dict[int, Instance] = {}
@@ -227,6 +230,7 @@ class Ledger:
         if not self._store.event_exists(
             event_id
         ):  # it is there when the saga was given up once after publishing it
+            self.expect_events([(record.type, record.key)])
             source = f"saga {state.saga}"
             self.log_event(
                 event_id, record.type, record.key, record.event, source, state.correlation, state.id
@@ -269,6 +273,11 @@ class Ledger:
 
     # --- events -----------------------------------------------------------------------------------
 
+    def expect_events(self, keyed: Iterable[tuple[str, str | None]]) -> None:
+        """Look up which sagas wait for events of these types and keys, as of the last commit."""
+        awaited = [each for each in keyed if each[0] in self._awaited_types]
+        self._waiting = self._store.waiting_for(awaited) if awaited else {}
+
     def log_event(
         self,
         event_id: str,
@@ -278,9 +287,15 @@ class Ledger:
         source: str,
         correlation: str,
         causation: str | None,
+        *,
+        fresh: bool = False,
     ) -> bool:
-        """Put an event into the log, and let it happen to whoever waits for it; False when it is there already."""
-        if event_id in self._event_ids or (source == "runtime" and self._store.event_exists(event_id)):
+        """Put an event into the log, and let it happen to whoever waits for it; False when it is there already.
+
+        Who waits must have been looked up by `expect_events`. `fresh`: it cannot be there already.
+        """
+        known = source == "runtime" and not fresh and self._store.event_exists(event_id)
+        if known or event_id in self._event_ids:
             return False
         no = self._next_event_no
         self._next_event_no = no + 1
@@ -292,7 +307,7 @@ class Ledger:
         )
         if key is not None:
             self._events_by_key.setdefault((type, key), []).append(logged)
-            for saga_no, path in self._store.waiting(type, key):
+            for saga_no, path in self._waiting.get((type, key), ()):
                 instance = self.cache.get(saga_no)
                 if instance is not None:
                     self._offer(instance, path, event_id, event)
@@ -437,6 +452,7 @@ class Ledger:
         for path, (type, key) in after.waits.items():
             if path not in before.waits:
                 waits[no, path] = (type, key)
+                self._awaited_types.add(type)
 
     def _task_rows(self, instance: Instance, before: Pending, after: Pending) -> None:
         tasks, no = self.batch.tasks, instance.no

@@ -25,7 +25,7 @@ __all__ = [
     "Act",
     "Blocked",
     "DropSchedule",
-    "Fetch",
+    "ForgetListener",
     "GivenUp",
     "Heard",
     "Look",
@@ -102,6 +102,18 @@ class Publish:
     event: Raw
     correlation: str
     reply: Future[bool]
+    fresh: bool = False
+    """Its id was made for it, so that it cannot be there already."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetListener:
+    """A context that is not here will not listen any more (to this type of event). The reply's result is to how many
+    types it did; UsageError is set as exception when it is here."""
+
+    context: str
+    event_type: str | None
+    reply: Future[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,16 +193,6 @@ class Raised:
     participant: str
     positions: Mapping[str, int]
     commit_no: int
-    needs_from: int | None = None
-    """The lowest event that a listener of it is still to be tried on again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """A context wants events of the log again, to try a listener on them once more."""
-
-    participant: str
-    nos: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

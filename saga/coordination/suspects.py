@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from saga.coordination.envelopes import Answer
+from saga.coordination.envelopes import Answer, RetryEvent
 from saga.coordination.evaluation import Author
 from saga.coordination.guard import Busy
-from saga.coordination.requests import Fetch
 from saga.flow.definition import Definition, Function
 from saga.machine import stimuli as s
 from saga.machine.state import Phase
@@ -221,8 +220,9 @@ class Suspects:
         lane = coordinator.dispatcher.lanes.get(row.participant)
         if lane is None or lane.down is not None:
             return False
-        if row.kind == "event":  # one that was failed on before is asked for, a new one comes with the log
-            return coordinator.fetch(Fetch(row.participant, (row.no,)))
+        if row.kind == "event":  # one that was failed on before is tried again, a new one comes with the log
+            lane.port.post(RetryEvent(row.no))
+            return True
         for (saga_no, path), key in self._places.items():
             instance = coordinator.ledger.cache.get(saga_no) if key == row.key else None
             if instance is not None and path in instance.pending.commands:

@@ -47,12 +47,13 @@ from saga.store.lock import Owner, OwnerLock, is_locked, read_owner
 from saga.store.read_only import ReadOnly
 from saga.store.reading import ContextFacts, OverviewRow, StoreFacts, StoreReader
 from saga.store.running import COORDINATOR, UNNUMBERED, Cell, Running
-from saga.store.saga_store import SagaStore
+from saga.store.saga_store import PRUNED_AT_ONCE, SagaStore
 
 __all__ = [
     "COORDINATOR",
     "FIRST",
     "MEMORY",
+    "PRUNED_AT_ONCE",
     "UNNUMBERED",
     "Batch",
     "CannotOpen",

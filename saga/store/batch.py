@@ -87,6 +87,7 @@ class Batch:
         "high_ms",
         "incidents",
         "journal",
+        "listeners",
         "new_sagas",
         "participants",
         "saga_updates",
@@ -120,6 +121,8 @@ class Batch:
         """Those that are none any more."""
         self.schedules: dict[str, ScheduleRow | None] = {}
         """name → the schedule, or None when there is none any more."""
+        self.listeners: dict[tuple[str, str], int | None] = {}
+        """(context, event type) → its position, or None when it is forgotten."""
         self.high_ms = 0
         """The latest time that this batch knows of; 0: nothing new."""
 
@@ -132,6 +135,7 @@ class Batch:
             or self.saga_updates
             or self.events
             or self.participants
+            or self.listeners
             or self.timers
             or self.waits
             or self.tasks
@@ -153,17 +157,17 @@ class Batch:
         """Return the part of this batch that belongs to the sagas `saga_nos`, and with `shared` what belongs
         to none.
 
-        The shared part (definitions, events, participants, suspects) must be committed first: sagas refer to it.
-        The shared part (definitions, events, participants) must be committed first: sagas refer to it. Schedules are
-        in no part, see `split`.
+        The shared part (definitions, events, participants, listeners, suspects) must be committed first: sagas refer
+        to it. Schedules are in no part, see `split`.
         """
         wanted, part = set(saga_nos), Batch()
         part.high_ms = self.high_ms
         if shared:
-            part.definitions, part.events, part.participants = (
+            part.definitions, part.events, part.participants, part.listeners = (
                 self.definitions,
                 self.events,
                 self.participants,
+                self.listeners,
             )
             part.suspects = self.suspects
         part.new_sagas = [row for row in self.new_sagas if row[0] in wanted]

@@ -8,6 +8,7 @@ __all__ = [
     "FILE_COLUMNS",
     "OUTBOX_COLUMNS",
     "RETRY_COLUMNS",
+    "RETRY_READ",
     "ContextChanges",
     "InboxRow",
     "InboxTuple",
@@ -20,7 +21,8 @@ __all__ = [
 
 FILE_COLUMNS = "store_id, name, epoch, commit_no, coordinator_commit_no, floor, outbox_no"
 OUTBOX_COLUMNS = "no, event_id, type, key, payload, at_ms, correlation, causation"
-RETRY_COLUMNS = "event_no, event_type, attempt, due_ms, reason"
+RETRY_COLUMNS = "event_no, event_type, attempt, due_ms, reason, failed_ms, event_id, correlation, payload"
+RETRY_READ = RETRY_COLUMNS.replace("payload", "CAST(payload AS BLOB)")
 
 InboxTuple: TypeAlias = tuple[str, "int | None", str, "bytes | None", "str | None", "str | None", int]
 """command_id, number (None: sent by the application), outcome ('done', 'refused' or 'tombstone'), answer
@@ -30,8 +32,10 @@ InboxTuple: TypeAlias = tuple[str, "int | None", str, "bytes | None", "str | Non
 OutboxTuple: TypeAlias = tuple[str, str, "str | None", bytes, int, str, "str | None"]
 """event_id, type, key, payload (JSON), at_ms, correlation, causation. The store gives them their numbers."""
 
-RetryTuple: TypeAlias = tuple[int, "int | None", str]
-"""attempt (how many have failed), due_ms (None: set aside), reason."""
+RetryTuple: TypeAlias = tuple[int, "int | None", str, int, str, str, bytes]
+"""attempt (how many have failed), due_ms (None: set aside), reason, failed_ms, event_id, correlation, payload
+(JSON).
+"""
 
 
 class StoreState(NamedTuple):
@@ -82,20 +86,39 @@ class RetryRow(NamedTuple):
     attempt: int
     due_ms: int | None
     reason: str
+    failed_ms: int
+    event_id: str
+    correlation: str
+    payload: bytes
+    """JSON."""
 
 
 class ContextChanges:
     """What one commit of a context writes, beside what user code wrote."""
 
-    __slots__ = ("coordinator_commit_no", "floor", "inbox", "outbox", "positions", "relayed_no", "retries")
+    __slots__ = (
+        "coordinator_commit_no",
+        "floor",
+        "inbox",
+        "outbox",
+        "positions",
+        "relayed_no",
+        "retries",
+        "retries_due",
+        "sent",
+    )
 
     def __init__(self) -> None:
         self.inbox: list[InboxTuple] = []
+        self.sent: list[tuple[str, str]] = []
+        """command_id, type of those in `inbox` that the application has sent."""
         self.outbox: list[OutboxTuple] = []
         self.positions: dict[str, int] = {}
         """event type → number of the last event in the log that was taken."""
         self.retries: dict[tuple[int, str], RetryTuple | None] = {}
         """(event_no, event_type) → the retry, or None when it is settled."""
+        self.retries_due = False
+        """Whether `ContextStore.retry_now` was called."""
         self.floor = 0
         """No command with a lower number is open; 0: as before."""
         self.coordinator_commit_no = 0
@@ -106,4 +129,6 @@ class ContextChanges:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing that needs a commit. `floor` and `coordinator_commit_no` alone do not."""
-        return not (self.inbox or self.outbox or self.positions or self.retries or self.relayed_no)
+        return not (
+            self.inbox or self.outbox or self.positions or self.retries or self.relayed_no or self.retries_due
+        )

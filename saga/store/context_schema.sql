@@ -29,6 +29,12 @@ CREATE TABLE _saga_inbox (
 
 CREATE INDEX _saga_inbox_by_number ON _saga_inbox (number) WHERE number IS NOT NULL;
 
+-- What the application has sent itself; what other commands were is in the journals of their sagas.
+CREATE TABLE _saga_sent (
+    command_id TEXT PRIMARY KEY,
+    type       TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Events that were published here and are not yet known to be in the event log of saga.db.
 CREATE TABLE _saga_outbox (
     no          INTEGER PRIMARY KEY,                                      -- never used again
@@ -41,18 +47,27 @@ CREATE TABLE _saga_outbox (
     causation   TEXT
 ) STRICT;
 
--- How far the listeners of this context have come in the event log, for each type of event.
+-- How far the listeners of this context have come in the event log, for each type of event. Events up to `began`
+-- were never given to it, those up to `position` were: each is done, or stands in _saga_retries.
 CREATE TABLE _saga_positions (
     event_type TEXT    PRIMARY KEY,
-    position   INTEGER NOT NULL
+    began      INTEGER NOT NULL,
+    position   INTEGER NOT NULL CHECK (position >= began)
 ) STRICT, WITHOUT ROWID;
 
--- Events that a listener has failed on: to be tried again, or set aside until a person says so.
+-- Events that a listener has failed on: to be tried again, or set aside until a person says so. Each with what
+-- is needed for that, so that the log need not be kept for it.
 CREATE TABLE _saga_retries (
-    event_no   INTEGER NOT NULL,
-    event_type TEXT    NOT NULL,
-    attempt    INTEGER NOT NULL CHECK (attempt >= 1),                     -- how many have failed
-    due_ms     INTEGER,                                                   -- NULL: set aside
-    reason     TEXT    NOT NULL,
+    event_no    INTEGER NOT NULL,
+    event_type  TEXT    NOT NULL,
+    attempt     INTEGER NOT NULL CHECK (attempt >= 1),                    -- how many have failed
+    due_ms      INTEGER,                                                  -- NULL: set aside
+    reason      TEXT    NOT NULL,                                         -- why the last one has failed,
+    failed_ms   INTEGER NOT NULL,                                         -- ... and when
+    event_id    TEXT    NOT NULL,
+    correlation TEXT    NOT NULL,
+    payload     TEXT    NOT NULL,                                         -- JSON
     PRIMARY KEY (event_no, event_type)
-) STRICT, WITHOUT ROWID;
+) STRICT;
+
+CREATE INDEX _saga_retries_by_due ON _saga_retries (due_ms) WHERE due_ms IS NOT NULL;

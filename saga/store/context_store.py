@@ -22,9 +22,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import msgspec
 
@@ -43,7 +43,7 @@ from saga.store.connection import (
 from saga.store.context_rows import (
     FILE_COLUMNS,
     OUTBOX_COLUMNS,
-    RETRY_COLUMNS,
+    RETRY_READ,
     ContextChanges,
     InboxRow,
     OutboxRow,
@@ -61,7 +61,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FILE_COLUMNS",
-    "RETRY_COLUMNS",
     "ContextChanges",
     "ContextStore",
     "InboxRow",
@@ -69,6 +68,8 @@ __all__ = [
     "RetryRow",
     "StoreState",
 ]
+
+T = TypeVar("T")
 
 IDS_AT_ONCE = 500
 PRUNED_AT_ONCE = 5_000
@@ -279,12 +280,17 @@ class ContextStore:
         try:
             if changes.inbox:
                 statements.inbox.run(execute, changes.inbox)
+            if changes.sent:
+                part = "sent"
+                statements.sent.run(execute, changes.sent)
             if changes.outbox:
                 part = "outbox"
                 statements.outbox.run(execute, [(no, *row) for no, row in enumerate(changes.outbox, first)])
             if changes.positions:
                 part = "positions"
-                statements.positions.run(execute, list(changes.positions.items()))
+                statements.positions.run(
+                    execute, [(type_, no, no) for type_, no in changes.positions.items()]
+                )
             if changes.retries:
                 part = "retries"
                 statements.retries_over.run(
@@ -399,15 +405,56 @@ class ContextStore:
         """Return event type → number of the last event that was taken."""
         return dict(self._read("SELECT event_type, position FROM _saga_positions"))
 
-    def retries(self) -> list[RetryRow]:
-        """Return the events that a listener has failed on, by event number."""
-        statement = f"SELECT {RETRY_COLUMNS} FROM _saga_retries ORDER BY event_no, event_type"
-        return [RetryRow._make(row) for row in self._read(statement)]
+    def due_retries(self, now_ms: int, types: Iterable[str], limit: int) -> list[RetryRow]:
+        """Return the events of these types that are to be tried again now, by event number, at most `limit`."""
+        statement = (
+            f"SELECT {RETRY_READ} FROM _saga_retries WHERE due_ms <= ?"
+            " AND event_type IN (SELECT value FROM json_each(?)) ORDER BY event_no, event_type LIMIT ?"
+        )
+        return [RetryRow._make(row) for row in self._read(statement, (now_ms, _json(types), limit))]
 
-    def first_event_needed(self) -> int | None:
-        """Return the lowest number in the event log that is still to be tried again, None for none."""
-        lowest: int | None = self._read("SELECT min(event_no) FROM _saga_retries")[0][0]
-        return lowest
+    def retries_of(self, event_nos: Iterable[int]) -> list[RetryRow]:
+        """Return the deliveries of these events that have failed, by event number and type."""
+        statement = (
+            f"SELECT {RETRY_READ} FROM _saga_retries WHERE event_no IN (SELECT value FROM json_each(?))"
+            " ORDER BY event_no, event_type"
+        )
+        return [RetryRow._make(row) for row in self._read(statement, (_json(event_nos),))]
+
+    def next_retry(self, types: Iterable[str]) -> int | None:
+        """Return when an event of these types is to be tried again next, in UTC ms; None for never."""
+        statement = (
+            "SELECT due_ms FROM _saga_retries WHERE due_ms IS NOT NULL"
+            " AND event_type IN (SELECT value FROM json_each(?)) ORDER BY due_ms LIMIT 1"
+        )
+        rows = self._read(statement, (_json(types),))
+        return rows[0][0] if rows else None
+
+    def attempts(self, event_no: int, event_type: str) -> int:
+        """Return how often a listener has failed on this event, 0 when that is settled, or never was."""
+        statement = "SELECT attempt FROM _saga_retries WHERE event_no = ? AND event_type = ?"
+        rows = self._read(statement, (event_no, event_type))
+        return rows[0][0] if rows else 0
+
+    def retry_now(self, event_type: str | None, now_ms: int) -> int:
+        """Make all deliveries due that have failed (of one type of event), in the open transaction; return how
+        many. Set `ContextChanges.retries_due`, so that it is committed.
+        """
+        self._guard.ours = True
+        try:
+            return self._execute(self._statements.retry_now, (now_ms, event_type, event_type)).rowcount
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+        finally:
+            self._guard.ours = False
+
+    def consult(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `read(connection)` returns; it may only look. Between transactions."""
+        self._guard.ours = True
+        try:
+            return read(self._connection)
+        finally:
+            self._guard.ours = False
 
     def prune(self, floor: int) -> int:
         """Delete inbox rows of commands numbered below `floor`, in the open transaction or one of its own.
@@ -453,6 +500,10 @@ class ContextStore:
                     raise what from error
             finally:
                 self._guard.ours = False
+
+
+def _json(values: Iterable[object]) -> str:
+    return msgspec.json.encode(list(values)).decode()
 
 
 _LOST = "user code has ended the transaction (INSERT OR ROLLBACK, RAISE(ROLLBACK)); all of it is lost"

@@ -27,6 +27,10 @@ def _flat_outbox(rows: Sequence[tuple[Any, ...]]) -> list[Any]:
     return flat([(*row[:4], row[4].decode(), *row[5:]) for row in rows])
 
 
+def _flat_retries(rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+    return flat([(*row[:8], row[8].decode()) for row in rows])
+
+
 class Statements:
     """Our writing statements, with the token of one connection."""
 
@@ -44,6 +48,7 @@ class Statements:
             mark(""),
             flatten=_flat_inbox,
         )
+        self.sent = Bulk("INSERT INTO _saga_sent (command_id, type) VALUES", "(?,?)", mark(""), sizes=(8, 1))
         self.outbox = Bulk(
             f"INSERT INTO _saga_outbox ({OUTBOX_COLUMNS}) VALUES",
             f"(?,?,?,{MAYBE},?,?,?,{MAYBE})",
@@ -51,8 +56,8 @@ class Statements:
             flatten=_flat_outbox,
         )
         self.positions = Bulk(
-            "INSERT INTO _saga_positions (event_type, position) VALUES",
-            "(?,?)",
+            "INSERT INTO _saga_positions (event_type, began, position) VALUES",
+            "(?,?,?)",
             mark("ON CONFLICT DO UPDATE SET position = excluded.position"),
             sizes=(8, 1),
         )
@@ -65,13 +70,15 @@ class Statements:
         )
         self.retries = Bulk(
             f"INSERT INTO _saga_retries ({RETRY_COLUMNS}) VALUES",
-            f"(?,?,?,{MAYBE},?)",
+            f"(?,?,?,{MAYBE},?,?,?,?,?)",
             mark(
                 "ON CONFLICT DO UPDATE SET attempt = excluded.attempt, due_ms = excluded.due_ms,"
-                " reason = excluded.reason"
+                " reason = excluded.reason, failed_ms = excluded.failed_ms"
             ),
+            flatten=_flat_retries,
             sizes=(8, 1),
         )
+        self.retry_now = mark("UPDATE _saga_retries SET due_ms = ? WHERE ? IS NULL OR event_type = ?")
         self.forget = mark("DELETE FROM _saga_outbox WHERE no <= ?")
         self.prune = mark(
             "DELETE FROM _saga_inbox WHERE command_id IN"

@@ -7,35 +7,47 @@ pieces, so that memory stays bounded and no read transaction lasts long.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from saga.errors import StoreNotFound
-from saga.store.batch import IncidentRow, JournalRow, SagaRow, SuspectRow, TaskRow, TimerRow, WaitRow
+from saga.store.batch import (
+    EventRow,
+    IncidentRow,
+    JournalRow,
+    SagaRow,
+    SuspectRow,
+    TaskRow,
+    TimerRow,
+    WaitRow,
+)
 from saga.store.connection import open_reader, translated
-from saga.store.context_store import RETRY_COLUMNS, InboxRow, RetryRow
-from saga.store.files import StoreFiles
+from saga.store.context_rows import OUTBOX_COLUMNS, RETRY_READ, InboxRow, OutboxRow, RetryRow
+from saga.store.files import MEMORY, StoreFiles
 from saga.store.queries import SUSPECTS
 from saga.store.reading import TASK_COLUMNS, StoreReader
-from saga.store.saga_store import JOURNAL_COLUMNS, SAGA_COLUMNS
+from saga.store.saga_store import EVENT_COLUMNS, JOURNAL_COLUMNS, SAGA_COLUMNS
 from saga.store.schema import CONTEXT
 
 __all__ = [
     "ContextReader",
+    "ListenerRow",
     "OpenIncident",
     "OutboxSpan",
     "StoredSaga",
-    "events_there",
+    "event_of",
     "ids_with_prefix",
     "incident_counts",
+    "kept_for",
     "live_by_definition",
     "matching_events",
     "newest_no",
     "open_incidents",
     "saga_ids",
+    "sagas_of",
     "stored_sagas",
     "suspected",
     "unknown_ids",
@@ -169,13 +181,34 @@ def matching_events(reader: StoreReader, type_: str, key: str, after_no: int) ->
     return [id_ for (id_,) in reader._rows(statement, (type_, key, after_no))]
 
 
-def events_there(reader: StoreReader, nos: Iterable[int]) -> set[int]:
-    """Return those of these event numbers that are still in the log."""
-    statement = "SELECT no FROM events WHERE no IN (SELECT value FROM json_each(?))"
-    return {no for (no,) in reader._rows(statement, (_json(sorted(nos)),))}
+def kept_for(reader: StoreReader, positions: Mapping[str, int]) -> int:
+    """Return how many events there are in the log of these types, each behind a position of its own."""
+    statement = "SELECT count(*) FROM events WHERE no > ? AND type = ?"
+    return sum(reader._rows(statement, (position, type_))[0][0] for type_, position in positions.items())
+
+
+def sagas_of(reader: StoreReader, correlation: str, limit: int) -> list[int]:
+    """Return the numbers of the sagas of this correlation in the order of their starts, at most `limit`."""
+    led = "SELECT no FROM sagas WHERE correlation = ? AND correlation <> id"  # so that the index is used
+    statement = f"SELECT no FROM sagas WHERE id = ? AND correlation = id UNION {led} ORDER BY no LIMIT ?"
+    return [no for (no,) in reader._rows(statement, (correlation, correlation, limit))]
+
+
+def event_of(reader: StoreReader, event_id: str) -> EventRow | None:
+    """Return the event of this id, None when it is not in the log (any more)."""
+    rows = reader._rows(f"SELECT {EVENT_COLUMNS} FROM events WHERE id = ?", (event_id,))
+    return EventRow._make(rows[0]) if rows else None
 
 
 # --- the file of a context ---
+
+
+class ListenerRow(NamedTuple):
+    """How far a listener has come: events above `began`, up to `position`, were given to it."""
+
+    event_type: str
+    began: int
+    position: int
 
 
 class OutboxSpan(NamedTuple):
@@ -193,8 +226,8 @@ class ContextReader:
     FileLocked.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: str, name: str) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, path: str, name: str, *, own: bool = True) -> None:
+        self._connection, self._own = connection, own
         self.path, self.name = path, name
 
     @classmethod
@@ -207,9 +240,15 @@ class ContextReader:
             raise StoreNotFound(path)
         return cls(open_reader(path, any_thread=True), path, name)
 
+    @classmethod
+    def over(cls, connection: sqlite3.Connection, name: str) -> ContextReader:
+        """Return a reader over the connection of an owner, in its thread, between two transactions."""
+        return cls(connection, MEMORY, name, own=False)
+
     def close(self) -> None:
         """Close the file."""
-        self._connection.close()
+        if self._own:
+            self._connection.close()
 
     def __enter__(self) -> ContextReader:
         return self
@@ -220,6 +259,9 @@ class ContextReader:
     @contextmanager
     def moment(self) -> Iterator[None]:
         """Let all calls inside see the file as it is at the first of them. Keep it short."""
+        if not self._own:  # nobody else is there, and what user code may find prepared must not be a BEGIN
+            yield
+            return
         self._rows("BEGIN")
         try:
             yield
@@ -263,12 +305,34 @@ class ContextReader:
         """Return event type → number of the last event that was taken."""
         return dict(self._rows("SELECT event_type, position FROM _saga_positions ORDER BY 1"))
 
-    def retries(self) -> list[RetryRow]:
-        """Return the events that a listener has failed on."""
-        return [
-            RetryRow._make(row)
-            for row in self._rows(f"SELECT {RETRY_COLUMNS} FROM _saga_retries ORDER BY 1, 2")
-        ]
+    def listeners(self) -> list[ListenerRow]:
+        """Return how far the listeners of this context have come, by event type."""
+        rows = self._rows("SELECT event_type, began, position FROM _saga_positions ORDER BY 1")
+        return [ListenerRow._make(row) for row in rows]
+
+    def retries(self, *, set_aside: bool | None = None, after: int = 0, limit: int = 1_000) -> list[RetryRow]:
+        """Return the events that a listener has failed on, those set aside (True), those that will be tried again
+        (False) or both; with event numbers above `after`, in order, at most `limit`.
+        """
+        which = {None: "", True: " AND due_ms IS NULL", False: " AND due_ms IS NOT NULL"}[set_aside]
+        statement = (
+            f"SELECT {RETRY_READ} FROM _saga_retries WHERE event_no > ?{which} ORDER BY event_no LIMIT ?"
+        )
+        return [RetryRow._make(row) for row in self._rows(statement, (after, limit))]
+
+    def failed_count(self, event_type: str, *, set_aside: bool) -> int:
+        """Return how many events of this type a listener has failed on: set aside, or to be tried again."""
+        which = "IS NULL" if set_aside else "IS NOT NULL"
+        statement = f"SELECT count(*) FROM _saga_retries WHERE event_type = ? AND due_ms {which}"
+        count: int = self._rows(statement, (event_type,))[0][0]
+        return count
+
+    def untaken_retries(self) -> list[tuple[int, str]]:
+        """Return (number, type) of events that a listener has failed on without having come so far, at most 100."""
+        return self._rows(
+            "SELECT r.event_no, r.event_type FROM _saga_retries r WHERE NOT EXISTS (SELECT 1 FROM _saga_positions p"
+            " WHERE p.event_type = r.event_type AND p.position >= r.event_no) ORDER BY 1 LIMIT 100"
+        )
 
     def answers(self, command_ids: Iterable[str]) -> dict[str, InboxRow]:
         """Return command id → how it ended, for those that are remembered."""
@@ -290,6 +354,29 @@ class ContextReader:
             if row.command_id.rpartition(":")[0] == saga_id:  # `a:b` begins like a command of saga `a`
                 found[row.command_id] = row
         return found
+
+    def sent(self, command_id: str) -> tuple[str, InboxRow] | None:
+        """Return the type of a command that the application has sent, and how it ended; None for another one."""
+        both = "_saga_sent s JOIN _saga_inbox USING (command_id)"
+        statement = f"SELECT s.type, {_INBOX} FROM {both} WHERE command_id = ?"
+        rows = self._rows(statement, (command_id,))
+        return (rows[0][0], InboxRow._make(rows[0][1:])) if rows else None
+
+    def published(self, *, correlation: str, limit: int) -> list[OutboxRow]:
+        """Return the events of this correlation that are still in the outbox, in order, at most `limit`."""
+        columns = OUTBOX_COLUMNS.replace("payload", "CAST(payload AS BLOB)")
+        statement = f"SELECT {columns} FROM _saga_outbox WHERE correlation = ? ORDER BY no LIMIT ?"
+        return [OutboxRow._make(row) for row in self._rows(statement, (correlation, limit))]
+
+    def correlation_of(self, event_id: str) -> str | None:
+        """Return the correlation of an event that is still in the outbox; None for another one."""
+        rows = self._rows("SELECT correlation FROM _saga_outbox WHERE event_id = ?", (event_id,))
+        return rows[0][0] if rows else None
+
+    def failed(self, *, correlation: str, limit: int) -> list[RetryRow]:
+        """Return the events of this correlation that a listener has failed on, in order, at most `limit`."""
+        statement = f"SELECT {RETRY_READ} FROM _saga_retries WHERE correlation = ? ORDER BY event_no LIMIT ?"
+        return [RetryRow._make(row) for row in self._rows(statement, (correlation, limit))]
 
     def commands(self, after: str, limit: int) -> list[tuple[str, int]]:
         """Return (id, number) of remembered commands of sagas, by id, behind `after`, at most `limit`."""

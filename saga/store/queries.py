@@ -135,6 +135,15 @@ class SagaQueries:
         statement = "SELECT saga_no, path FROM waits WHERE type = ? AND key IS ? ORDER BY 1, 2"
         return self._read(statement, (type_, key))
 
+    def awaited_types(self) -> set[str]:
+        """Return the types of events that some saga waits for. Jumps from one to the next in the index."""
+        statement = (
+            "WITH RECURSIVE t (type) AS (SELECT min(type) FROM waits UNION ALL"
+            " SELECT (SELECT min(w.type) FROM waits w WHERE w.type > t.type) FROM t WHERE t.type IS NOT NULL)"
+            " SELECT type FROM t WHERE type IS NOT NULL"
+        )
+        return {type_ for (type_,) in self._read(statement)}
+
     def waiting_for(
         self, pairs: Iterable[tuple[str, str | None]]
     ) -> dict[tuple[str, str | None], list[tuple[int, str]]]:
@@ -172,16 +181,24 @@ class SagaQueries:
         )
         return [EventRow._make(row) for row in self._read(statement, (no, _json(list(types)), limit))]
 
-    def events(self, nos: Iterable[int]) -> list[EventRow]:
-        """Return the events with these numbers that are still in the log, in order."""
-        statement = (
-            f"SELECT {EVENT_COLUMNS} FROM events WHERE no IN (SELECT value FROM json_each(?)) ORDER BY no"
-        )
-        return [
-            EventRow._make(row)
-            for some in _chunks(sorted(nos), IDS_AT_ONCE)
-            for row in self._read(statement, (_json(some),))
-        ]
+    def first_event(self, type_: str, after_no: int) -> int | None:
+        """Return the lowest number above `after_no` of an event of this type, None when there is none.
+
+        Reads the log from there up to what it finds; meant for pruning, not for the hot path.
+        """
+        statement = "SELECT no FROM events WHERE no > ? AND +type = ? ORDER BY no LIMIT 1"
+        rows = self._read(statement, (after_no, type_))
+        return rows[0][0] if rows else None
+
+    def log_begins(self) -> int | None:
+        """Return the lowest number of an event in the log, None when it is empty."""
+        lowest: int | None = self._read("SELECT min(no) FROM events")[0][0]
+        return lowest
+
+    def listeners(self) -> dict[tuple[str, str], int]:
+        """Return (context, event type) → position, of all listeners that the log is kept for."""
+        rows = self._read("SELECT context, event_type, position FROM listeners ORDER BY 1, 2")
+        return {(context, type_): position for context, type_, position in rows}
 
     def event_exists(self, event_id: str) -> bool:
         """Return whether an event of this id is in the log."""

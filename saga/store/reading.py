@@ -30,7 +30,7 @@ from saga.store.batch import (
     WaitRow,
 )
 from saga.store.connection import open_reader, translated
-from saga.store.context_rows import FILE_COLUMNS, RETRY_COLUMNS, RetryRow
+from saga.store.context_rows import FILE_COLUMNS
 from saga.store.errors import NotAStore
 from saga.store.files import MEMORY, StoreFiles
 from saga.store.queries import EVENT_COLUMNS, JOURNAL_COLUMNS, SAGA_COLUMNS, SCHEDULE_COLUMNS
@@ -68,8 +68,10 @@ class ContextFacts(NamedTuple):
     """How many commands it remembers the answers of."""
     outbox: int
     """How many events are not yet known to be in the event log."""
-    retries: tuple[RetryRow, ...]
-    """Events that a listener has failed on; those with `due_ms` None are set aside."""
+    to_retry: int
+    """How many events a listener has failed on, and will be tried on again."""
+    set_aside: int
+    """How many a listener has failed on too often."""
 
 
 class OverviewRow(NamedTuple):
@@ -320,10 +322,31 @@ class StoreReader:
             )
         )
 
-    def events(self, *, after: int = 0, limit: int = 100) -> list[EventRow]:
-        """Return events of the log with a number above `after`, in order, at most `limit`."""
-        statement = f"SELECT {EVENT_COLUMNS} FROM events WHERE no > ? ORDER BY no LIMIT ?"
-        return [EventRow._make(row) for row in self._rows(statement, (after, limit))]
+    def events(
+        self,
+        *,
+        type: str | None = None,
+        key: str | None = None,
+        correlation: str | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[EventRow]:
+        """Return events of the log (of this type, key and correlation) with a number above `after`, in order, at
+        most `limit`.
+        """
+        conditions: list[str] = ["no > ?"]
+        given: list[int | str] = [after]
+        for column, wanted in (("type", type), ("key", key), ("correlation", correlation)):
+            if wanted is not None:
+                conditions.append(f"{column} = ?")
+                given.append(wanted)
+        statement = f"SELECT {EVENT_COLUMNS} FROM events WHERE {' AND '.join(conditions)} ORDER BY no LIMIT ?"
+        return [EventRow._make(row) for row in self._rows(statement, (*given, limit))]
+
+    def listeners(self) -> dict[tuple[str, str], int]:
+        """Return (context, event type) → position, of all listeners that the log is kept for."""
+        rows = self._rows("SELECT context, event_type, position FROM listeners ORDER BY 1, 2")
+        return {(context, type_): position for context, type_, position in rows}
 
     # --- the files of contexts ---
 
@@ -348,17 +371,9 @@ class StoreReader:
             facts = execute(f"SELECT {FILE_COLUMNS} FROM _saga_file").fetchone()
             inbox = execute("SELECT count(*) FROM _saga_inbox").fetchone()[0]
             outbox = execute("SELECT count(*) FROM _saga_outbox").fetchone()[0]
-            retries = execute(f"SELECT {RETRY_COLUMNS} FROM _saga_retries ORDER BY 1, 2").fetchall()
+            retries = execute("SELECT count(due_ms), count(*) - count(due_ms) FROM _saga_retries").fetchone()
         except sqlite3.Error as error:
             raise translated(error, path, opening=True) from error
         finally:
             connection.close()
-        return ContextFacts._make((*facts, inbox, outbox, tuple(map(RetryRow._make, retries))))
-
-    def set_aside(self) -> dict[str, list[RetryRow]]:
-        """Return context → the events that a listener of it has given up on, for contexts that have any."""
-        found = {
-            name: [row for row in self.context(name).retries if row.due_ms is None]
-            for name in self.contexts()
-        }
-        return {name: rows for name, rows in found.items() if rows}
+        return ContextFacts._make((*facts, inbox, outbox, *retries))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from saga.errors import CorruptStore, DataLossDetected, SagaError, StoreFailed
@@ -30,7 +30,7 @@ from saga.store.lock import OwnerLock
 from saga.store.queries import EVENT_COLUMNS, JOURNAL_COLUMNS, SAGA_COLUMNS, SagaQueries, verified
 from saga.store.running import Noted, read_running
 from saga.store.schema import CONTEXT, SAGA
-from saga.store.writing import PARTS, Execute
+from saga.store.writing import LISTENERS, PARTS, Execute
 
 __all__ = ["EVENT_COLUMNS", "JOURNAL_COLUMNS", "SAGA_COLUMNS", "STORE_COLUMNS", "SagaStore", "verified"]
 
@@ -265,16 +265,21 @@ class SagaStore(SagaQueries):
         self._in_transaction("store", lambda execute: execute("UPDATE store SET clock = ?", (clock,)))
         self.clock = clock
 
-    def prune_events(self, below_no: int) -> int:
+    def prune_events(
+        self, below_no: int, listeners: Mapping[tuple[str, str], int | None] | None = None
+    ) -> int:
         """Delete events with a number below `below_no`, at most 10,000 of them, and return how many that
-        were.
+        were; write how far `listeners` have come, as `Batch.listeners` does.
 
         In a commit of its own; call it again while it returns 10,000.
         """
         statement = "DELETE FROM events WHERE no IN (SELECT no FROM events WHERE no < ? ORDER BY no LIMIT ?)"
-        return self._in_transaction(
-            "events", lambda execute: execute(statement, (below_no, PRUNED_AT_ONCE)).rowcount
-        )
+
+        def write(execute: Execute) -> int:
+            LISTENERS.run(execute, listeners or {})
+            return execute(statement, (below_no, PRUNED_AT_ONCE)).rowcount
+
+        return self._in_transaction("events", write)
 
     # --- reading ---
 

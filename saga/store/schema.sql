@@ -63,6 +63,9 @@ CREATE TABLE sagas (
 -- last column is there to find the lowest of all without reading the sagas themselves.
 CREATE INDEX live_sagas ON sagas (busy, status, first_event_no) WHERE ended_ms IS NULL;
 
+-- The sagas that belong to another one, or to a send or publish: those with a correlation that is not their own id.
+CREATE INDEX led_sagas ON sagas (correlation) WHERE correlation <> id;
+
 CREATE TABLE tags (
     saga_no INTEGER NOT NULL REFERENCES sagas (no),
     key     TEXT    NOT NULL,
@@ -178,6 +181,14 @@ CREATE TABLE events (
 ) STRICT;
 
 CREATE INDEX events_by_key ON events (type, key, no);
+
+-- Which contexts listen to which events: the log is kept for them, also while they are not there.
+CREATE TABLE listeners (
+    context    TEXT    NOT NULL,
+    event_type TEXT    NOT NULL,
+    position   INTEGER NOT NULL,                                  -- it has come at least so far; see its own file
+    PRIMARY KEY (context, event_type)
+) STRICT, WITHOUT ROWID;
 
 -- ------------------------------------------------------------------------------------------------------------
 -- Views: public interface. Columns are only ever added. Times are ISO 8601 in UTC.

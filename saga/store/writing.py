@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from saga.store.batch import Definition, JournalTuple, NewEvent, NewSaga, SagaUpdate, ScheduleRow
 from saga.store.bulk import MAYBE, NOTHING, SMALL_SIZES, Bulk, flat
 
-__all__ = ["PARTS", "Execute"]
+__all__ = ["LISTENERS", "PARTS", "Execute"]
 
 Execute: TypeAlias = Callable[..., sqlite3.Cursor]
 
@@ -109,12 +109,14 @@ class _SagaUpdates:
 class _Settings:
     """Rows by (saga_no, name), or None where there shall be no row."""
 
-    def __init__(self, table: str, name: str, columns: Sequence[str], values: str) -> None:
+    def __init__(
+        self, table: str, name: str, columns: Sequence[str], values: str, *, owner: str = "saga_no"
+    ) -> None:
         self._over = Bulk(
-            f"DELETE FROM {table} WHERE", f"(saga_no = ? AND {name} = ?)", between=" OR ", sizes=SMALL_SIZES
+            f"DELETE FROM {table} WHERE", f"({owner} = ? AND {name} = ?)", between=" OR ", sizes=SMALL_SIZES
         )
         self._set = Bulk(
-            f"INSERT INTO {table} (saga_no, {name}, {', '.join(columns)}) VALUES",
+            f"INSERT INTO {table} ({owner}, {name}, {', '.join(columns)}) VALUES",
             values,
             f"ON CONFLICT DO UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in columns)}",
         )
@@ -124,12 +126,12 @@ class _Settings:
         self._set.run(execute, [(*key, *row) for key, row in rows.items() if row is not None])
 
 
-class _Timers(_Settings):
+class _Numbers(_Settings):
     """The same for rows of one column, which need no tuple."""
 
-    def run(self, execute: Execute, rows: Mapping[tuple[int, str], int | None]) -> None:  # type: ignore[override]
-        self._over.run(execute, [key for key, due in rows.items() if due is None])
-        self._set.run(execute, [(*key, due) for key, due in rows.items() if due is not None])
+    def run(self, execute: Execute, rows: Mapping[tuple[Any, str], int | None]) -> None:  # type: ignore[override]
+        self._over.run(execute, [key for key, number in rows.items() if number is None])
+        self._set.run(execute, [(*key, number) for key, number in rows.items() if number is not None])
 
 
 class _Schedules:
@@ -165,7 +167,7 @@ _PARTICIPANTS = _Updates(
         "(?,?,?,?,?)",
         "ON CONFLICT DO UPDATE SET kind = excluded.kind, next_number = excluded.next_number,"
         " commit_no = excluded.commit_no, outbox_no = excluded.outbox_no",
-        sizes=(8, 1),
+        sizes=(8, 4, 2, 1),
     )
 )
 _SUSPECTS_OVER = Bulk(
@@ -181,8 +183,9 @@ _TASKS = _Settings(
     ("task", "answer_type", "subject", "assignee", "since_ms", "due_ms"),
     f"(?,?,?,?,CAST(? AS TEXT),{MAYBE},?,{MAYBE})",
 )
-_TIMERS = _Timers("timers", "name", ("due_ms",), "(?,?,?)")
+_TIMERS = _Numbers("timers", "name", ("due_ms",), "(?,?,?)")
 _INCIDENTS = _Settings("open_incidents", "path", ("kind", "reason", "since_ms"), "(?,?,?,?,?)")
+LISTENERS = _Numbers("listeners", "event_type", ("position",), "(?,?,?)", owner="context")
 
 PARTS: tuple[tuple[str, Callable[[Execute, Any], None]], ...] = (
     ("definitions", _DEFINITIONS.run),
@@ -198,6 +201,7 @@ PARTS: tuple[tuple[str, Callable[[Execute, Any], None]], ...] = (
     ("participants", _PARTICIPANTS.run),
     ("suspects", _SUSPECTS_OVER.run),
     ("schedules", _Schedules().run),
+    ("listeners", LISTENERS.run),
 )
 """Attribute of a `Batch`, and what writes its rows: `write(execute, rows)`, which lets errors of sqlite3
 pass.

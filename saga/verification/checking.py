@@ -17,7 +17,6 @@ from saga.store.files import StoreFiles
 from saga.store.inspection import (
     ContextReader,
     StoredSaga,
-    events_there,
     matching_events,
     newest_no,
     saga_ids,
@@ -285,18 +284,13 @@ class Check:
             yield f"has forgotten the events from {relayed + 1} to {first - 1}, which are not in the log"
 
     def _positions(self, context: ContextReader) -> Iterator[str]:
-        positions, retries = context.positions(), context.retries()
+        positions = context.positions()
         last = self._reader.store().event_no
         for event_type, position in positions.items():
             if position > last:
                 yield f"has read {event_type} up to event {position}, the last of the log is {last}"
-        gone = {row.event_no for row in retries}
-        for some in _chunks(sorted(gone), COMMANDS_AT_ONCE):
-            gone -= events_there(self._reader, some)
-        if gone:  # settled meanwhile, and forgotten, perhaps
-            gone &= {row.event_no for row in context.retries()}
-        for no in sorted(gone):
-            yield f"is to try event {no} again, which is not in the log"
+        for event_no, event_type in context.untaken_retries():
+            yield f"has failed on event {event_no}, and read {event_type} up to event {positions.get(event_type, 0)}"
 
     def unknown_commands(self, progress: Progress) -> Iterator[Finding]:
         """Look for rows of inboxes whose saga is not there at all."""

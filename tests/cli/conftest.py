@@ -19,7 +19,8 @@ from click.testing import CliRunner, Result
 import saga
 from saga import VirtualClock
 from saga.cli.main import program
-from saga.store import StoreReader
+from saga.store import StoreFiles
+from saga.store.inspection import ContextReader
 
 from . import shop
 
@@ -44,8 +45,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clock = VirtualClock()
 
     def attempts() -> int:
-        with StoreReader.open(directory) as reader:
-            return max((row.attempt for row in reader.context("notification").retries), default=0)
+        with ContextReader.open(StoreFiles.at(directory), "notification") as context:
+            return max((row.attempt for row in context.retries()), default=0)
 
     with shop.make(str(directory), clock=clock) as runtime:
         shop.fill(runtime)

@@ -304,7 +304,7 @@ CONTEXTS = {
     "retry of no event": (
         "notification.db",
         "UPDATE _saga_retries SET event_no = 1000",
-        "notification.db: is to try event 1000 again, which is not in the log",
+        "notification.db: has failed on event 1000, and read PaymentReceived/1 up to event 10",
     ),
 }
 

@@ -2,7 +2,8 @@
 
 What happens to an order is in its id: `refused-1` is refused when it is shipped, `shaky-1` is charged with
 two broken answers before the good one, the charge of `slow-1` waits for a sign, `forgotten-1` is never
-fetched. Every effect leaves a row in its context's own table; the processor outside has a log of its calls.
+fetched, the customer of `clumsy-1` stumbles at first. Every effect leaves a row in its context's own table; the
+processor outside has a log of its calls.
 """
 
 from __future__ import annotations
@@ -152,13 +153,18 @@ class Bank(Context):
 
 
 class Customers(Context):
-    """Hear that their goods are ready, and fetch them, unless they forget."""
+    """Hear that their goods are ready, and fetch them, unless they forget; the clumsy ones at the second attempt."""
 
     migrations = _migrations("customers", "CREATE TABLE told (saga TEXT NOT NULL)")
+    stumbled: set[str] = set()
+    """Who has failed in this life of the process."""
 
     @Reserved.listener
     def fetch(self, event: Reserved) -> None:
         self.db.execute("INSERT INTO told VALUES (?)", [event.order])
+        if event.order.startswith("clumsy") and event.order not in self.stumbled:
+            self.stumbled.add(event.order)
+            raise ValueError("stumbled on the way")
         if not event.order.startswith("forgotten"):
             self.publish(Fetched(event.order))
 

@@ -236,9 +236,15 @@ def recurring(work: Work) -> None:
     work.finish()
 
 
+def clumsy(work: Work) -> None:
+    """A listener fails, is tried again later, and publishes what the saga waits for."""
+    work.start(shop.Collect, "clumsy-1", "good-1", "clumsy-2")
+    work.finish()
+
+
 SCENARIOS = {
     each.__name__: each
-    for each in (success, refusal, timeout, cancel, events, together, shaky, later, recurring)
+    for each in (success, refusal, timeout, cancel, events, clumsy, together, shaky, later, recurring)
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec import Raw
 
 from saga.coordination.envelopes import Notify
-from saga.coordination.relay import WINDOW, Relay
+from saga.coordination.relay import NEWEST, NEWEST_BYTES, PAGE, WINDOW, Relay
 
 
 class Log:
@@ -17,13 +17,18 @@ class Log:
     def __init__(self) -> None:
         self.events: list[Notify] = []
         self.relay = Relay(self.read)
+        self.reads = 0
+        self.size = 2
+        """Bytes of a payload."""
 
     def read(self, after_no: int, types: tuple[str, ...], limit: int) -> list[Notify]:
+        self.reads += 1
         return [event for event in self.events if event.no > after_no and event.type in types][:limit]
 
     def write(self, *types: str) -> None:
         new = [
-            Notify(no, f"e{no}", type, Raw(b"{}"), "c") for no, type in enumerate(types, len(self.events) + 1)
+            Notify(no, f"e{no}", type, Raw(b"x" * self.size), "c")
+            for no, type in enumerate(types, len(self.events) + 1)
         ]
         self.events += new
         self.relay.logged(new)
@@ -31,7 +36,8 @@ class Log:
 
     @property
     def lowest(self) -> int:
-        return self.relay.lowest(len(self.events))
+        last = len(self.events)
+        return min([last, *self.relay.taken_to(last).values()])
 
 
 class Port:
@@ -67,7 +73,7 @@ def test_a_listener_that_is_behind_is_fed_in_pages(log: Log, port: Port) -> None
     log.relay.add("x", port, {"A": 0})
     log.relay.feed()
     assert port.got == list(range(1, WINDOW + 1))
-    log.relay.taken("x", WINDOW, None)
+    log.relay.taken("x", WINDOW)
     log.relay.feed()
     assert port.got == list(range(1, WINDOW + 11))
 
@@ -77,8 +83,9 @@ def test_a_slow_listener_gets_no_more_than_the_window(log: Log, port: Port) -> N
     log.relay.feed()
     for _ in range(WINDOW + 50):
         log.write("A")
-    assert len(port.got) == WINDOW
-    log.relay.taken("x", WINDOW, None)
+    sent = len(port.got)
+    assert PAGE <= sent <= WINDOW
+    log.relay.taken("x", sent)
     log.relay.feed()
     assert port.got == list(range(1, WINDOW + 51))
 
@@ -90,7 +97,7 @@ def test_a_slow_listener_holds_up_nobody(log: Log, port: Port) -> None:
     log.relay.feed()
     for no in range(1, 2 * WINDOW + 1):
         log.write("A")
-        log.relay.taken("x", no, None)
+        log.relay.taken("x", no)
     assert len(port.got) == 2 * WINDOW
 
 
@@ -98,7 +105,7 @@ def test_what_a_listener_has_not_taken_is_needed(log: Log, port: Port) -> None:
     log.relay.add("x", port, {"A": 0})
     log.relay.feed()
     log.write("A", "A", "A")
-    log.relay.taken("x", 2, None)
+    log.relay.taken("x", 2)
     assert log.lowest == 2
 
 
@@ -107,32 +114,15 @@ def test_a_listener_that_has_taken_all_of_its_types_needs_nothing(log: Log, port
     log.relay.add("x", port, {"A": 0})
     log.relay.feed()
     log.write("A", "B", "B", "B")
-    log.relay.taken("x", 1, None)
+    log.relay.taken("x", 1)
     assert log.lowest == 4
-
-
-def test_an_event_that_is_to_be_tried_again_is_needed(log: Log, port: Port) -> None:
-    log.relay.add("x", port, {"A": 0})
-    log.relay.feed()
-    log.write("A", "A", "A")
-    log.relay.taken("x", 3, 2)
-    assert log.lowest == 1
-    log.relay.taken("x", 0, None)
-    assert log.lowest == 3
-
-
-def test_so_it_is_when_the_listener_comes_back_with_it(log: Log, port: Port) -> None:
-    log.write("A", "A", "A")
-    log.relay.add("x", port, {"A": 3}, 2)
-    log.relay.feed()
-    assert log.lowest == 1
 
 
 def test_what_a_listener_that_is_down_has_not_taken_is_needed(log: Log, port: Port) -> None:
     log.relay.add("x", port, {"A": 0})
     log.relay.feed()
     log.write("A")
-    log.relay.taken("x", 1, None)
+    log.relay.taken("x", 1)
     log.relay.pause("x")
     log.write("A", "A")
     assert port.got == [1]
@@ -152,3 +142,51 @@ def test_a_listener_that_is_back_goes_on_where_it_stands(log: Log, port: Port) -
 def test_without_listeners_nothing_is_needed(log: Log) -> None:
     log.write("A", "A")
     assert log.lowest == 2
+
+
+# --- large pages, and from memory ---
+
+
+def test_a_listener_at_work_gets_what_came_meanwhile_in_one_go(log: Log, port: Port) -> None:
+    log.relay.add("x", port, {"A": 0})
+    log.relay.feed()
+    for _ in range(10):
+        log.write("A")
+    assert port.got == [1]
+    log.relay.taken("x", 1)
+    log.relay.feed()
+    assert port.got == list(range(1, 11))
+
+
+def test_a_listener_at_work_gets_a_page_before_it_is_done(log: Log, port: Port) -> None:
+    log.relay.add("x", port, {"A": 0})
+    log.relay.feed()
+    log.write("A")
+    log.write(*["A"] * PAGE)
+    assert port.got == list(range(1, PAGE + 2))
+
+
+def test_who_is_up_to_date_is_fed_from_memory(log: Log, port: Port) -> None:
+    log.relay.add("x", port, {"A": 0})
+    log.relay.feed()
+    log.reads = 0
+    for no in range(1, 3 * NEWEST, 100):
+        log.write(*["A"] * 100)
+        log.relay.taken("x", no + 99)
+        log.relay.feed()
+    assert port.got == list(range(1, len(log.events) + 1))
+    assert log.reads == 0
+
+
+def test_memory_is_bounded_by_number_and_by_size(log: Log, port: Port) -> None:
+    log.relay.add("x", port, {"A": 0})
+    log.relay.feed()
+    log.write(*["A"] * (2 * NEWEST + 1))
+    assert len(log.relay._newest) == NEWEST
+    log.size = NEWEST_BYTES // 4
+    log.write(*["A"] * 6)
+    assert log.relay._newest == []
+    while len(port.got) < len(log.events):
+        log.relay.taken("x", port.got[-1])
+        log.relay.feed()
+    assert port.got == list(range(1, len(log.events) + 1)), "the log has them all the same"

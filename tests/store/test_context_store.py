@@ -331,25 +331,45 @@ def test_positions_are_kept_with_what_was_done_with_the_event(
 
 
 def test_events_that_a_listener_failed_on_are_kept_until_they_are_settled(context: ContextStore) -> None:
-    assert context.first_event_needed() is None
+    assert context.next_retry(["Paid/1"]) is None
     changes = ContextChanges()
     changes.retries = {
-        (7, "Paid/1"): (1, 0, "first"),
-        (4, "Paid/1"): (5, None, "set aside"),
+        (7, "Paid/1"): (1, 90, "first", 50, "e7", "c", b"{}"),
+        (4, "Paid/1"): (5, None, "set aside", 50, "e4", "c", b"{}"),
         (9, "X/1"): None,
     }
     context.begin()
     context.commit(changes)
-    assert [tuple(row) for row in context.retries()] == [
-        (4, "Paid/1", 5, None, "set aside"),
-        (7, "Paid/1", 1, 0, "first"),
-    ]
-    assert context.first_event_needed() == 4
+    assert context.next_retry(["Paid/1"]) == 90
+    assert context.next_retry(["X/1"]) is None
+    assert context.due_retries(89, ["Paid/1"], 10) == []
+    due = (7, "Paid/1", 1, 90, "first", 50, "e7", "c", b"{}")
+    assert [tuple(row) for row in context.due_retries(90, ["Paid/1"], 10)] == [due]
+    assert [context.attempts(no, "Paid/1") for no in (4, 7, 9)] == [5, 1, 0]
     changes = ContextChanges()
-    changes.retries = {(4, "Paid/1"): None, (7, "Paid/1"): (2, 200, "second")}
+    changes.retries = {(4, "Paid/1"): None, (7, "Paid/1"): (2, 200, "second", 95, "e7", "c", b"{}")}
     context.begin()
     context.commit(changes)
-    assert [tuple(row) for row in context.retries()] == [(7, "Paid/1", 2, 200, "second")]
+    assert [row[2:6] for row in context.due_retries(200, ["Paid/1"], 10)] == [(2, 200, "second", 95)]
+    assert context.attempts(4, "Paid/1") == 0
+
+
+def test_what_was_set_aside_can_be_made_due(context: ContextStore) -> None:
+    changes = ContextChanges()
+    changes.retries = {
+        (4, "Paid/1"): (5, None, "set aside", 50, "e4", "c", b"{}"),
+        (6, "Sold/1"): (5, None, "set aside", 50, "e6", "c", b"{}"),
+    }
+    context.begin()
+    context.commit(changes)
+    for event_type, count in (("Paid/1", 1), ("Lost/1", 0), (None, 2)):
+        changes = ContextChanges()
+        context.begin()
+        assert context.retry_now(event_type, 99) == count
+        changes.retries_due = True
+        context.commit(changes)
+        assert context.next_retry(["Paid/1"]) == 99
+    assert [row.event_no for row in context.due_retries(99, ["Paid/1", "Sold/1"], 10)] == [4, 6]
 
 
 def test_an_empty_change_says_so() -> None:

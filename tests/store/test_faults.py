@@ -190,7 +190,7 @@ def full_changes() -> ContextChanges:
     changes.inbox.append(("c1", 1, "done", b"{}", None, None, 1))
     changes.outbox.append(("e1", "T/1", None, b"{}", 1, "c", None))
     changes.positions["T/1"] = 1
-    changes.retries = {(1, "T/1"): None, (2, "T/1"): (1, 5, "why")}
+    changes.retries = {(1, "T/1"): None, (2, "T/1"): (1, 5, "why", 4, "e2", "c", b"{}")}
     changes.relayed_no = 0
     return changes
 

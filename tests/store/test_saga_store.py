@@ -323,8 +323,10 @@ def test_the_event_log_is_read_by_number_type_and_key(store: SagaStore) -> None:
     assert store.events_after(0, [], 3) == []
     assert [event.no for event in store.matching_events("A/1", "x", 1)] == [4]
     assert [event.no for event in store.matching_events("A/1", None, 0)] == [3]
-    assert [event.no for event in store.events([4, 2, 99])] == [2, 4]
-    (event,) = store.events([1])
+    assert store.first_event("A/1", 1) == 3
+    assert store.first_event("A/1", 4) is None
+    assert store.log_begins() == 1
+    (event,) = store.events_after(0, ["A/1"], 1)
     assert tuple(event) == (1, "e1", "A/1", "x", b'{"n":1}', 101, "payment", "corr", None)
     assert store.event_exists("e3")
     assert not store.event_exists("e9")
