@@ -154,8 +154,7 @@ class Batch:
         to none.
 
         The shared part (definitions, events, participants, suspects) must be committed first: sagas refer to it.
-        The shared part (definitions, events, participants) must be committed first: sagas refer to it. Schedules are
-        in no part, see `split`.
+        Schedules are in no part, see `split`.
         """
         wanted, part = set(saga_nos), Batch()
         part.high_ms = self.high_ms
