@@ -315,6 +315,7 @@ class Runtime:
         counts from now. Raises ScheduleConflict when it is not, BadSchedule, NotInstalled (cronsim), NotEncodable (the
         input), RuntimeClosed, StoreFailed.
         """
+        self._open_crew()
         refuse_in_actor("schedule")
         definition = self._definitions.of(saga)
         newest = self._definitions.newest(definition.graph.name)

@@ -25,8 +25,15 @@ from saga.store.batch import (
 )
 from saga.store.digest import FIRST, chain
 
-__all__ = ["EVENT_COLUMNS", "JOURNAL_COLUMNS", "SAGA_COLUMNS", "SUSPECTS", "SagaQueries", "verified"]
-__all__ = ["EVENT_COLUMNS", "JOURNAL_COLUMNS", "SAGA_COLUMNS", "SCHEDULE_COLUMNS", "SagaQueries", "verified"]
+__all__ = [
+    "EVENT_COLUMNS",
+    "JOURNAL_COLUMNS",
+    "SAGA_COLUMNS",
+    "SCHEDULE_COLUMNS",
+    "SUSPECTS",
+    "SagaQueries",
+    "verified",
+]
 
 T = TypeVar("T")
 

@@ -189,6 +189,7 @@ def test_json_has_the_documented_fields(run: Run) -> None:
         "definitions",
         "contexts",
         "suspects",
+        "schedules",
     ]
 
 

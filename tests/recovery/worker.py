@@ -308,7 +308,7 @@ def move_on_before_the_run() -> None:
             moves = Batch()
             moves.high_ms, moves.schedules, batch.schedules = batch.high_ms, batch.schedules, {}
             commit(self, moves)
-            seams.seam("coordinator.after-commit")
+            seams.seam("schedule.moved")
         return commit(self, batch)
 
     SagaStore.commit = in_two  # type: ignore[method-assign]
