@@ -48,9 +48,7 @@ def random_flow(rng: Random, size: int = 8) -> tuple[Blocks, ...]:
 
 def has_pivot(flow: Blocks) -> bool:
     """Return whether a flow has a pivot of its own, or calls a saga that makes one of the call."""
-    if isinstance(flow, tuple):
-        return any(map(has_pivot, flow))
-    return any(isinstance(block, step | call) and block.pivot for block in _own(flow))
+    return any(isinstance(block, step | call) and block.pivot for block in walk(flow, called=False))
 
 
 @dataclass(frozen=True)
@@ -278,21 +276,12 @@ class _Flow:
         return blocks
 
 
-def _own(*blocks: Blocks) -> Iterator[Block]:
-    """Yield the blocks of this flow, without those of sagas that it calls."""
-    bare = [replace(block, child=()) if isinstance(block, call) else block for block in walk(*blocks)]
-    inner = {id(other) for block in walk(*blocks) if isinstance(block, call) for other in walk(*block.child)}
-    for block, original in zip(bare, walk(*blocks), strict=True):
-        if id(original) not in inner:
-            yield block
-
-
 def _named(block: Blocks) -> list[str]:
-    return [name for each_one in _own(block) if (name := getattr(each_one, "name", ""))]
+    return [name for one in walk(block, called=False) if (name := getattr(one, "name", ""))]
 
 
 def _can_be_undone(flow: Blocks) -> bool:
-    return any(isinstance(block, step | call | scope) and block.undo for block in _own(flow))
+    return any(isinstance(block, step | call | scope) and block.undo for block in walk(flow, called=False))
 
 
 ON, ENDS = "on", "ends the scope"

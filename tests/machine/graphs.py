@@ -198,16 +198,18 @@ class end(Block):  # noqa: N801
     pass
 
 
-def walk(*blocks: Blocks) -> Iterator[Block]:
-    """Yield all blocks there are, also those of sagas that are called."""
-    for block in blocks:
+def walk(*blocks: Blocks, called: bool = True) -> Iterator[Block]:
+    """Yield all blocks there are; those of sagas that are called only if `called`."""
+    waiting = list(reversed(blocks))
+    while waiting:
+        block = waiting.pop()
         if isinstance(block, tuple):
-            yield from walk(*block)
-        else:
-            yield block
-            yield from walk(*_inner(block))
-            if isinstance(block, call):
-                yield from walk(*block.child)
+            waiting += reversed(block)
+            continue
+        yield block
+        waiting += reversed(_inner(block))
+        if called and isinstance(block, call):
+            waiting += reversed(block.child)
 
 
 def participants(*blocks: Blocks) -> dict[str, str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from saga.machine import Pending, Record, State
 from saga.machine import records as r
-from saga.machine.state import Direction, Phase
+from saga.machine.state import REVERSAL, Direction, Phase
 
 __all__ = ["JOURNAL", "Violation", "check_journal", "check_state"]
 
@@ -52,7 +52,8 @@ def only_what_was_done_is_undone(records: list[Record]) -> None:
             case r.UndoSent():
                 undo = noted.get(record.of)
                 hold(undo is not None, f"{record.path} undoes what was not done")
-                hold(record.type == f"{undo}/1", f"{record.path} is {record.type}, noted was {undo}")
+                names = (f"{undo}/1", REVERSAL)
+                hold(record.type in names, f"{record.path} is {record.type}, noted was {undo}")
             case _:
                 pass
 

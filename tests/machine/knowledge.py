@@ -70,8 +70,7 @@ class _Knowing:
             case r.CommandSent():
                 view = self.arrive(record)
                 sees = msgspec.json.decode(record.command)
-                if sees["sees"] is not None:
-                    self.same(record.path, sees, view.known, view.item)
+                self.same(record.path, sees, view.known, view.item)
             case r.WaitBegun() | r.TaskOpened() | r.SleepBegun() | r.RaceBegun():
                 self.arrive(record)
             case r.Parked() if record.path not in self.visits and record.of is None:

@@ -35,7 +35,7 @@ from saga.machine import (
 from saga.machine import records as r
 from saga.machine import stimuli as s
 from saga.machine.pending import REMIND
-from saga.machine.state import Done, Item, Sent, Visit, is_call
+from saga.machine.state import REVERSAL, Done, Item, Sent, Visit, is_call
 
 from .graphs import Blocks, calls, graph
 
@@ -80,6 +80,8 @@ class Author:
 
     def undo(self, function: str, done: Done) -> Sent:
         self.seen[function] = copy.copy(done)
+        if function == done.element:  # a saga that was called is undone itself
+            return Sent(REVERSAL, raw({"of": done.path}), self.to[function], 0)
         return self._sent(function, {"of": done.path})
 
     def key(self, element: str, item: Item | None) -> str:
@@ -379,12 +381,6 @@ class Scenario:
     def records(self) -> list[Record]:
         """Return the whole journal."""
         return [record for row in self.rows for record in decode_records(row)]
-
-    def undo_command(self, name: str) -> Raw:
-        """Return the command of a compensation that is out."""
-        visit = next(v for v in self._live.visits.values() if v.undoes is not None and v.element == name)
-        assert visit.sent is not None
-        return visit.sent.command
 
     def sent_order(self) -> list[str]:
         """Return the names of all commands ever sent, in order."""

@@ -64,9 +64,8 @@ def test_an_end_gives_up_what_was_called_in_another_branch() -> None:
 
 def test_a_completed_call_is_undone_by_undoing_the_called_saga() -> None:
     saga = caller(undo=True).answer("book").refuse("y").calls("book").sends()
-    assert r.UndoSent(
-        "book.1~1", "book", "", "book.1", "book/1", saga.undo_command("book"), "saga book/1", 0
-    ) in (saga.last)
+    (sent, given_up) = saga.pending.calls["book.1~1"]
+    assert (sent.is_reversal, sent.to, given_up) == (True, "saga book/1", False)
     saga.answer_at("book.1~1").undoes("X").ends("COMPENSATED", "no")
 
 

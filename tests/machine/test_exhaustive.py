@@ -17,7 +17,7 @@ from functools import cache
 import msgspec
 import pytest
 
-from saga.flow.graph import Graph
+from saga.flow.graph import Call, Graph
 from saga.machine import (
     Record,
     State,
@@ -27,14 +27,33 @@ from saga.machine import (
     encode_records,
     pending,
     replay,
+    timer_name,
 )
 from saga.machine import records as r
 from saga.machine import stimuli as s
+from saga.machine.state import call_to
 
-from .graphs import Blocks, again, end, graph, parallel, scope, step
+from .graphs import (
+    Blocks,
+    again,
+    call,
+    compensate,
+    each,
+    end,
+    graph,
+    parallel,
+    race,
+    refuse,
+    repeat,
+    scope,
+    step,
+    task,
+    wait,
+)
 from .invariants import Violation, check_journal, check_state, hold
 from .order import what_was_done_is_undone_in_reverse
 from .scenario import Author, raw
+from .tokens import check_tokens
 
 NULL = raw(None)
 
@@ -50,6 +69,8 @@ class World:
     """Paths of commands and of compensations that were carried out, sorted."""
     crashes: int = 1
     cancels: int = 1
+    events: int = 2
+    """How many may still come."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +80,12 @@ class Search:
     graph: Graph
     tombstones: bool = True
     dedupe: bool = True
+
+    def author(self) -> Author:
+        calls = {
+            node.id: call_to(node.saga, 1) for node in self.graph.nodes.values() if isinstance(node, Call)
+        }
+        return Author({"enough": False, "holds": True}, 50, {"things": [1, 2]}, calls)
 
     def states(self, world: World, limit: int = 100_000) -> int:
         """Visit every state that can be reached; return how many there are. Raises Violation."""
@@ -81,7 +108,8 @@ class Search:
             for more, after in self.moves(rows, here):
                 moved = True
                 reach(more, after)
-            hold(moved or _replay(rows).ended, "in limbo")
+            state = _replay(rows)
+            hold(moved or state.ended or pending(state).waits, "in limbo")
         hold(not waiting, f"more than {limit} states")
         return len(found)
 
@@ -94,6 +122,7 @@ class Search:
         for told in world.replies:
             yield self.happen(rows, world, _STIMULI[told[0]](told[1]))
         state = _replay(rows)
+        yield from self.others(rows, world, state)
         for name in pending(state).timers:
             yield self.happen(rows, world, s.TimerFired(*name.split("|")))
         if not state.ended and world.cancels:
@@ -101,6 +130,26 @@ class Search:
         if world.crashes:
             lost = replace(world, mail=frozenset(), replies=frozenset(), crashes=world.crashes - 1)
             yield rows, replace(lost, mail=_outside(state))
+
+    def others(
+        self, rows: tuple[bytes, ...], world: World, state: State
+    ) -> Iterator[tuple[tuple[bytes, ...], World]]:
+        """Events come, persons decide, and sagas that were called come to their end, each in the very commit."""
+        out = pending(state)
+        for path in out.waits if world.events else ():
+            after = replace(world, events=world.events - 1)
+            yield self.happen(rows, after, s.EventArrived(path, f"event-{world.events}", NULL))
+        for path in out.tasks:
+            yield self.happen(rows, world, s.Decide(NULL, "", path))
+        for path, (_, given_up) in out.calls.items():
+            done = replace(world, did=tuple(sorted((*world.did, path))))
+            if given_up:
+                yield self.happen(rows, done, s.Resolved(path, "done", NULL))
+                yield self.happen(rows, world, s.Resolved(path, "not-done"))
+            else:
+                yield self.happen(rows, done, s.Completed(path, NULL))
+                if "~" not in path:
+                    yield self.happen(rows, world, s.Refused(path, "no", "no"))
 
     def arrivals(self, message: tuple[str, str, str], world: World) -> Iterator[World]:
         """A message arrives at its context."""
@@ -128,10 +177,13 @@ class Search:
     def happen(
         self, rows: tuple[bytes, ...], world: World, stimulus: Stimulus
     ) -> tuple[tuple[bytes, ...], World]:
-        """Let the saga take a stimulus; timers are always due."""
+        """Let the saga take a stimulus. No time goes by but up to the timers that fire."""
         state = _replay(rows) if rows else None
         before = _outside(state) if state else frozenset()
-        state, records = decide(self.graph, state, stimulus, 10**9, Author({}, 50))
+        now = 0
+        if isinstance(stimulus, s.TimerFired) and state is not None:
+            now = pending(state).timers[timer_name(stimulus.path, stimulus.timer)]
+        state, records = decide(self.graph, state, stimulus, now, self.author())
         if all(isinstance(record, r.Ignored) for record in records):
             return rows, world
         return (*rows, encode_records(records)), replace(world, mail=world.mail | (_outside(state) - before))
@@ -147,6 +199,7 @@ class Search:
         records = _records(rows)
         check_journal(records)
         what_was_done_is_undone_in_reverse(records)
+        check_tokens(self.graph, map(_decode, rows))
         did = {path for path in world.did if "~" not in path}
         undone = {path.partition("~")[0] for path in world.did if "~" in path}
         completed = {record.path for record in records if isinstance(record, r.StepCompleted)}
@@ -190,17 +243,33 @@ def _outside(state: State) -> frozenset[tuple[str, str, str]]:
 
 
 A, B = (step(name, undo=name.upper(), timeout=5) for name in "ab")
+C, D = (step(name, undo=name.upper()) for name in "cd")
+BOTH_WAYS = race(((wait("v"), ()), (wait("w"), step("b"))))
 FLOWS: dict[str, tuple[Blocks, int, int]] = {
-    "two steps": ((A, B), 1, 1459),
-    "two branches": (parallel(A, B), 1, 10_300),
-    "two branches and a step": ((parallel(step("a", undo="A"), step("b", undo="B")), step("c")), 0, 7387),
-    "a scope that is caught": (
-        scope((step("a", undo="A"), step("b", undo="B", timeout=5)), catch={"no": again(1), "timeout": ()}),
+    "two steps": ((A, B), 1, 2700),
+    "two branches": (parallel(A, C), 0, 6294),
+    "two branches and a step": ((parallel(C, D), step("e")), 0, 7387),
+    "a scope that is caught": (scope((C, A), catch={"no": (), "timeout": ()}), 0, 1065),
+    "a scope that is tried again": (scope((C, step("b")), catch={"no": again(1)}), 0, 4932),
+    "a branch that ends the others": (parallel(C, (step("b"), end())), 0, 2949),
+    "a step that is tried twice": ((C, step("b", undo="B", attempts=2)), 1, 2021),
+    "a race": ((C, race(((wait("w"), step("b")), (task("t"), ())), after=(5, refuse("no")))), 1, 1485),
+    "a race in a branch": (parallel(C, BOTH_WAYS), 0, 3237),
+    "a repeat": (repeat(C, until="enough", at_most=2), 1, 1459),
+    "a repeat of rounds that end": (
+        repeat(parallel(C, (wait("w"), end())), until="enough", at_most=2),
         0,
-        4932,
+        3413,
     ),
-    "a branch that ends the others": (parallel(A, (step("b"), end())), 1, 9636),
-    "a step that is tried twice": ((step("a", undo="A"), step("b", undo="B", attempts=2)), 1, 1045),
+    "two items, one after the other": (each("things", C), 1, 1459),
+    "two items at once": (each("things", C, 2), 0, 3144),
+    "a call": ((call("k", undo=True, timeout=5), step("b")), 1, 261),
+    "two calls at once": (parallel(call("k", undo=True), call("l", undo=True)), 1, 74),
+    "a compensation of everything": ((C, D, compensate(), step("e")), 0, 1592),
+    "a compensation beside a branch": (parallel((C, compensate()), D), 0, 3806),
+    "a compensation that is ended": (parallel((C, compensate()), (wait("w"), end())), 0, 232),
+    "a wait that reminds": ((wait("w", every=(5, C, 1)), D), 0, 3463),
+    "a scope that watches": (scope(C, whenever=((wait("w"), task("t")),)), 0, 440),
 }
 """Name → flow, cancels, and how many states that makes: with fewer, something would not happen any more."""
 

@@ -106,7 +106,7 @@ class _Tokens:
                     self.scopes[record.scope][0] != record.element
                 ):  # else a round's condition could not be asked
                     self.has_arrived(record.scope, record.element, record)
-            case r.Unparked(anew=True) if "~" not in record.path:
+            case r.Unparked() if "~" not in record.path:
                 self.try_again(record)
             case r.StepSkipped():
                 self.skip(record)

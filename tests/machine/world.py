@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 import msgspec
@@ -39,7 +40,7 @@ from saga.machine import (
 )
 from saga.machine import records as r
 from saga.machine import stimuli as s
-from saga.machine.state import Done, Item, Phase, Sent, is_call
+from saga.machine.state import REVERSAL, Done, Item, Phase, Sent, is_call
 
 from .graphs import Blocks, calls, graph, participants
 from .invariants import check_state, hold
@@ -148,17 +149,16 @@ class World:
 
     def command(self, element: str, item: Item | None) -> Sent:
         self._call(element)
-        state = self.here.state  # None: the saga begins in this very turn
-        seen = item.results if item is not None else state and state.results
+        seen = self.here.live.results if item is None else item.results
         return self._make(element, self.to[element], {"sees": seen, "item": item and item.value})
 
     def undo(self, function: str, done: Done) -> Sent:
         self._call(function)
+        command = {"of": command_id(self.here.id, done.path), "sees": done.values, "item": done.item}
         to = self.to.get(done.element, "context-1")
-        if is_call(to) and function != done.element:
-            to = "context-1"
-        of = command_id(self.here.id, done.path)
-        return self._make(function, to, {"of": of, "sees": done.values, "item": done.item})
+        if is_call(to) and function == done.element:
+            return Sent(REVERSAL, Raw(msgspec.json.encode(command)), to, 0)
+        return self._make(function, "context-1" if is_call(to) else to, command)
 
     def key(self, element: str, item: Item | None) -> str:
         self._call(element)
@@ -227,7 +227,9 @@ class World:
     def _happen(self, id: str, stimulus: Stimulus, rows: dict[str, list[bytes]]) -> None:
         self.here = saga = self.sagas[id]
         try:
-            saga.state, records = decide(saga.graph, saga.state, stimulus, self.now, self)
+            saga.state, records = decide(
+                saga.graph, saga.state, stimulus, self.now, self, partial(setattr, saga, "state")
+            )
         except NotPossible as why:
             self.tell(f"  {id}: {stimulus} is not possible: {why}")
             new = [record for row in rows.get(id, ()) for record in decode_records(row)]
@@ -279,10 +281,9 @@ class World:
                     yield from self._carry_out_call(saga, path, sent, given_up)
 
     def _carry_out_call(self, saga: Instance, path: str, sent: Sent, given_up: bool) -> Iterator[Happening]:
-        undoes = "~" in path
         id = command_id(saga.id, path.partition("~")[0])
         child = self.sagas.get(id)
-        if undoes:
+        if sent.is_reversal:
             if child is None or child.live.ended is Status.COMPENSATED:  # a person has done it in its place
                 yield saga.id, s.Completed(path, NULL)
             else:
