@@ -503,16 +503,16 @@ def test_what_no_token_can_reach_is_left_out(graph_of: Graphs) -> None:
 NO = refuse("no", code="no")
 
 
-def late(until: Any) -> Any:
-    """Make a wait that refuses when it is late."""
-    until.within, until.otherwise = DAY, NO
+def late(until: Any, otherwise: object) -> Any:
+    until.within, until.otherwise = DAY, otherwise
     return until
 
 
 @pytest.mark.parametrize(
     "part",
     [
-        lambda a, until_b, is_x, all_c, d_each: (late(until_b), a),
+        lambda a, until_b, is_x, all_c, d_each: (late(until_b, NO), a),
+        lambda a, until_b, is_x, all_c, d_each: (late(until_b, end()), a),
         lambda a, until_b, is_x, all_c, d_each: choice((is_x, NO)),
         lambda a, until_b, is_x, all_c, d_each: choice((is_x, a), otherwise=NO),
         lambda a, until_b, is_x, all_c, d_each: parallel((), scope(NO, catch={"no": ()})),
