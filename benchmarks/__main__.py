@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.events import deliver
+from benchmarks.items import each_mb, each_seconds
 from benchmarks.measure import KINDS, fresh_directory, latencies_ms, throughput
 from benchmarks.yardstick import bare_loop
 
@@ -73,6 +74,10 @@ def run_sagas(*, quick: bool) -> list[dict[str, object]]:
         p99.append(found[int(len(found) * 0.99)])
     results.append(_row("latency.p50", p50, "ms", better="lower"))
     results.append(_row("latency.p99", p99, "ms", better="lower"))
+    print("each" + " " * 20, end="\r", file=sys.stderr, flush=True)
+    repeats = 3 if quick else 9
+    results.append(_row("each.seconds", [each_seconds() for _ in range(repeats)], "s", better="lower"))
+    results.append(_row("each.mb", [each_mb()], "MB", better="lower"))
     return results
 
 

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw
 
 __all__ = [
+    "CalledSaga",
     "Checked",
     "ContextFile",
     "Definition",
@@ -125,6 +126,18 @@ class Entry(_Output, frozen=True, kw_only=True):
     data: dict[str, Any]
 
 
+class CalledSaga(_Output, frozen=True, kw_only=True):
+    """A saga that another one has called, or whose answer to a command it has awaited."""
+
+    path: str
+    """Of the visit that called it."""
+    id: str
+    saga: str
+    version: int
+    status: str | None
+    """None: it is not there; it was given up before it began, or what began it waits for a person."""
+
+
 class SagaDetails(_Output, frozen=True, kw_only=True):
     """`saga show ID --json`."""
 
@@ -141,6 +154,9 @@ class SagaDetails(_Output, frozen=True, kw_only=True):
     tags: dict[str, str]
     correlation: str
     causation: str | None
+    caller: str | None
+    """Id of the saga that has called it."""
+    calls: list[CalledSaga]
     input_type: str
     input: Raw | None
     answer: Raw | None

@@ -9,17 +9,22 @@ import msgspec
 from msgspec import Raw
 
 from saga.cli.listing import STYLES
-from saga.cli.output import Entry, Refusal, SagaDetails, Waiting, write
+from saga.cli.output import CalledSaga, Entry, Refusal, SagaDetails, Waiting, write
 from saga.cli.terminal import Cell, Terminal
 from saga.cli.values import first_line, iso, lasted, moment
 from saga.cli.waiting import advice, replayed, sentence, waiting_for
 from saga.errors import CorruptStore, UnknownSaga
 from saga.history import HistoryEntry, read_history
-from saga.machine import State, Unfitting
+from saga.machine import State, Status, Unfitting, command_id, decode_records
+from saga.machine.records import CommandSent, UndoSent
+from saga.machine.state import REVERSAL, called, is_call
 from saga.store import JournalRow, SagaRow, StoreReader
 from saga.store.inspection import ids_with_prefix
 
 __all__ = ["NoSuchSaga", "show_saga"]
+
+CALLS = 20
+"""Called sagas that are shown without `--full`, those that have not ended first."""
 
 SIMILAR_AMONG = 2_000
 """Ids that a wrong one is compared with: those of the sagas started last."""
@@ -84,6 +89,9 @@ def _details(reader: StoreReader, row: SagaRow, journal: list[JournalRow]) -> Sa
             history.append(_entry(entry))
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
         problem = problem or str(error)
+    calls: list[CalledSaga] = []
+    if problem is None:
+        calls = list(_calls(reader, row.id, journal))
     refusal = None
     if row.refusal_code is not None:
         refusal = Refusal(code=row.refusal_code, reason=row.refusal_reason or "")
@@ -103,6 +111,8 @@ def _details(reader: StoreReader, row: SagaRow, journal: list[JournalRow]) -> Sa
         tags=reader.tags(row.no),
         correlation=row.correlation,
         causation=row.causation,
+        caller=None if state is None else state.parent or None,
+        calls=calls,
         input_type=row.input_type,
         input=None if state is None else state.input,
         answer=None if state is None else state.answer,
@@ -110,6 +120,22 @@ def _details(reader: StoreReader, row: SagaRow, journal: list[JournalRow]) -> Sa
         history=history,
         problem=problem,
     )
+
+
+def _calls(reader: StoreReader, saga_id: str, journal: list[JournalRow]) -> Iterator[CalledSaga]:
+    """Yield the sagas that have carried out commands of this one, in the order in which they were called."""
+    for row in journal:
+        for record in decode_records(row.records or b"[]"):
+            if isinstance(record, CommandSent | UndoSent) and is_call(record.to) and record.type != REVERSAL:
+                name, version = called(record.to)
+                there = reader.saga(command_id(saga_id, record.path))
+                yield CalledSaga(
+                    path=record.path,
+                    id=command_id(saga_id, record.path),
+                    saga=name,
+                    version=version,
+                    status=None if there is None else there.status,
+                )
 
 
 def _entry(entry: HistoryEntry) -> Entry:
@@ -137,6 +163,9 @@ def _print(terminal: Terminal, saga: SagaDetails, full: bool) -> None:
         people = sum(waiting.kind == "person" for waiting in saga.waiting_for)
         for waiting in saga.waiting_for:
             _print_waiting(terminal, waiting, saga.id, waiting.path if people > 1 else "", full)
+    if saga.calls:
+        terminal.heading("Calls")
+        _print_calls(terminal, saga.calls, full)
     terminal.heading("History")
     _print_history(terminal, saga.history, full)
 
@@ -154,7 +183,9 @@ def _head(saga: SagaDetails, full: bool) -> Iterator[tuple[str, str | Cell]]:
         yield "tags", ", ".join(f"{key}={value}" for key, value in saga.tags.items())
     if saga.correlation != saga.id:
         yield "correlation", saga.correlation
-    if saga.causation is not None:
+    if saga.caller is not None:
+        yield "called by", saga.caller
+    elif saga.causation is not None:
         yield "caused by", saga.causation
     if full:
         yield "input", f"{saga.input_type} {_plain(saga.input)}"
@@ -182,6 +213,19 @@ def _print_waiting(terminal: Terminal, waiting: Waiting, saga_id: str, step: str
         _print_lines(terminal, "    ", reason)
     since = f"since {moment(waiting.since_at)}; " if waiting.since_at else ""
     terminal.hanging("    ", f"{since}{advice(waiting.incident or '', saga_id, step)}", "dim")
+
+
+def _print_calls(terminal: Terminal, calls: list[CalledSaga], full: bool) -> None:
+    """Write the called sagas, those that have not ended first."""
+    ended = (Status.COMPLETED, Status.COMPENSATED)
+    ordered = sorted(calls, key=lambda each: each.status is None or each.status in ended)
+    shown = ordered if full else ordered[:CALLS]
+    for each in shown:
+        status = each.status or "not there"
+        text = f"{status}, {each.saga} {each.version}"
+        terminal.hanging(f"  {each.id}: ", text, STYLES.get(status, "dim"), indent=4)
+    if len(shown) < len(ordered):
+        terminal.hanging("  ", f"and {len(ordered) - len(shown):,} more, see --full", "dim")
 
 
 def _print_lines(terminal: Terminal, indent: str, text: str) -> None:

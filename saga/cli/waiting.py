@@ -117,7 +117,8 @@ def sentence(waiting: Waiting) -> str:
         case "event":
             return f"{waiting.type} of {waiting.key}{until}"
         case "task":
-            return f"a decision of {waiting.assignee or 'a person'}{until}"
+            element = waiting.path.rpartition("/")[2].rpartition(".")[0]
+            return f"task {element} for {waiting.assignee or 'anybody'}{until}"
         case "saga":
             return f"saga {waiting.called}{until}"
         case "time":
@@ -144,6 +145,7 @@ _ADVICE = {
     "no-handler": "add what is missing to Runtime(contexts=[...], sagas=[...]); then it goes on by itself",
     "down": "the log says why it is down; start the program again, then it goes on by itself",
     "poison": "mend what ends the program, then {retry}; or go on without it: {skip}; or tell what was done: {done}",
+    "store": "see what is said, then {retry}; or go on without it: {skip}",
     "suspended": "{resume}",
 }
 

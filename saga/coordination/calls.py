@@ -130,6 +130,7 @@ class Calls:
             log.error("start_failed", saga_id=saga_id, reason=describe(error))
             self._block(caller, path, "poison", f"the start of {name} failed: {describe(error, trace=False)}")
             return
+        instance.caller_no = caller.no
         self._origins[instance.no] = origin
 
     def _block(self, caller: Instance, path: str, kind: str, reason: str) -> None:
@@ -175,7 +176,8 @@ class Calls:
     def _tell(self, instance: Instance) -> None:
         """A called saga has ended: its caller hears of it."""
         state = instance.state
-        caller = self._find(state.parent)
+        known = instance.caller_no
+        caller = self._ledger.cache.get(known) if known else self._find(state.parent)
         if caller is None:
             log.error("caller_not_found", saga_id=state.id, caller=state.parent)
             return

@@ -62,6 +62,8 @@ class Instance(msgspec.Struct, gc=False, eq=False):
     """Path → participant and number, of all commands that are not over."""
     calls: Mapping[str, tuple[Sent, bool]] = NO_CALLS
     """The sagas that it has called; see `calls`."""
+    caller_no: int = 0
+    """The number of its caller, if it was called since it was loaded."""
     told: bool = False
     """Whether its caller knows that it has ended."""
     used: int = 0

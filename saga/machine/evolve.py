@@ -223,6 +223,8 @@ def _wait_begun(state: State, record: r.WaitBegun) -> None:
     visit = Visit(record.path, record.element, record.scope, Phase.WAITING, due=record.due)
     visit.event, visit.key = record.event, record.key
     visit.remind, visit.race, visit.host = record.remind, record.race, record.host
+    if record.host:
+        state.scopes[record.host].hosts = True
     open_visit(state, visit)
 
 

@@ -61,7 +61,7 @@ def scope_left(state: State, record: r.ScopeLeft) -> None:
         _collect(parent.items, scope.item)
     elif scope.items is not None:
         _know_collected(state, scope.element, scope.items, item_around(state, parent.path))
-    _drop_hosted(state, {scope.path})
+    _drop_hosted(state, scope)
     if record.undo is not None:
         state.order += 1
         item = item_around(state, parent.path)
@@ -92,10 +92,12 @@ def _know_collected(state: State, each: str, items: Items, around: Item | None) 
             names.append(element)
 
 
-def _drop_hosted(state: State, hosts: set[str]) -> None:
-    """These scope instances go, and with them the waits that are boundary events of them."""
+def _drop_hosted(state: State, scope: ScopeInstance) -> None:
+    """A scope instance goes, and with it the waits that are boundary events of it."""
+    if not scope.hosts:  # there may be thousands of visits, and as many scopes
+        return
     for path, visit in list(state.visits.items()):
-        if visit.host and visit.host in hosts:
+        if visit.host == scope.path:
             close_visit(state, path)
 
 
@@ -111,7 +113,7 @@ def _subtree(state: State, root: ScopeInstance) -> list[ScopeInstance]:
 def _gather(state: State, root: ScopeInstance) -> None:
     """Make `root` the only scope instance of its subtree: it takes over what is open and was done in it."""
     inner = {root.path}
-    _drop_hosted(state, {root.path})
+    _drop_hosted(state, root)
     for visit in state.visits.values():
         if visit.undoes is None and _is_inside(state, visit.scope, root.path):
             visit.item = item_of(state, visit)  # what it knows stays with it when the scope of its item goes

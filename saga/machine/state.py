@@ -268,6 +268,8 @@ class ScopeInstance(msgspec.Struct, gc=False):
     remind: int | None = None
     """When the next reminder is due."""
     reminded: int = 0
+    hosts: bool = False
+    """There are, or were, waits that are boundary events of it."""
     round: int = 0
     """Which round of a `repeat` it is, from 1."""
     items: Items | None = None

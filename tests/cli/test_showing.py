@@ -142,6 +142,8 @@ def test_json_has_the_documented_fields(run: Run) -> None:
         "tags": {"region": "south"},
         "correlation": "o-plain",
         "causation": None,
+        "caller": None,
+        "calls": [],
         "input_type": "Order/1",
         "input": {"order_id": "o-plain", "kind": "plain", "amount": "20"},
         "answer": "shipped o-plain",

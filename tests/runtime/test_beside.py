@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from saga import (
     Event,
     Key,
@@ -28,6 +30,7 @@ from .support import (
     Confirmed,
     Desk,
     File,
+    Gate,
     Job,
     Script,
     Unbook,
@@ -220,6 +223,28 @@ def test_what_was_done_beside_is_undone_too(open_runtime: OpenRuntime, script: S
     assert code_of(runtime.handle("a").wait(DEADLINE)) == "paper"
     assert [entered(store, f"question {n}") for n in range(1, 4)] == [["book", "unbook"]] * 3
     sound(store)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="what the second event led to overwrites the values of what the first one led to, while that is under way",
+)
+def test_events_that_come_quickly_do_not_mix_their_values(
+    open_runtime: OpenRuntime, script: Script, store: Path
+) -> None:
+    gate = Gate()
+    script.on("book", "question 1", gate)
+    script.on("file", "the end", Rejected("no paper", code="paper"))
+    runtime = serve(open_runtime, script, VirtualClock())
+    runtime.publish(Asked("a", "question 1"))
+    gate.wait_for_somebody()
+    runtime.publish(Asked("a", "question 2"))
+    gate.open()
+    while len(done(runtime)) < 2:
+        pass
+    runtime.publish(Confirmed("a"))
+    assert code_of(runtime.handle("a").wait(DEADLINE)) == "paper"
+    assert [entered(store, f"question {n}") for n in (1, 2)] == [["book", "unbook"]] * 2
 
 
 def test_what_goes_on_beside_goes_on_after_a_restart(

@@ -143,6 +143,14 @@ def test_schedules_come_last_when_a_batch_is_divided(store: SagaStore) -> None:
     assert store.schedules() == []
 
 
+def test_sagas_that_are_linked_stay_together_in_one_part() -> None:
+    batch = Batch()
+    for no in range(1, 7):
+        add_saga(batch, no)
+    parts = batch.split([[5, 2], [3, 6, 9]])
+    assert [part.sagas() for part in parts] == [[], [1], [2, 5], [3, 6], [4]]
+
+
 def test_a_part_of_a_batch_can_be_of_several_sagas() -> None:
     batch = Batch()
     for no in (1, 2, 3):
