@@ -19,11 +19,11 @@ class Progress(NamedTuple):
     refused: int = 0
     """Orders that Checkout has refused."""
     under_way: int = 0
-    """Sagas that go on by themselves."""
+    """Sagas of orders that go on by themselves."""
     settled: int = 0
     """Orders that are over: refused by Checkout, or their saga has ended or needs a person."""
     told: int = 0
-    """Letters that were written."""
+    """Letters about the end of an order that were written."""
     rows: int = 0
     """Rows of the journal."""
     shop_time: datetime | None = None
@@ -51,10 +51,16 @@ class Watch:
             with reading(self._folder.context("checkout")) as db:
                 answers = dict(db.execute("SELECT answer, count(*) FROM orders GROUP BY answer"))
             with reading(self._folder.shop / "saga.db") as db:
-                statuses = dict(db.execute("SELECT status, count(*) FROM sagas_overview GROUP BY status"))
+                statuses = dict(
+                    db.execute(
+                        "SELECT status, count(*) FROM sagas_overview WHERE name = 'FulfilOrder' GROUP BY status"
+                    )
+                )
                 (high_ms,) = db.execute("SELECT high_ms FROM store").fetchone()
             with reading(self._folder.context("notification")) as db:
-                (told,) = db.execute("SELECT count(*) FROM letters").fetchone()
+                (told,) = db.execute(
+                    "SELECT count(*) FROM letters WHERE about NOT LIKE 'card %'"
+                ).fetchone()
         except sqlite3.OperationalError:
             return self._last
         refused, sagas = answers.get("sold-out", 0), sum(statuses.values())
