@@ -29,4 +29,6 @@ def addresses_and_letters(db: Database) -> None:
             text        TEXT    NOT NULL
         ) STRICT
     """)
-    db.execute("CREATE INDEX about_cards ON letters (no) WHERE about IN ('card expired', 'card still expired')")
+    db.execute(
+        "CREATE INDEX about_cards ON letters (no) WHERE about IN ('card expired', 'card still expired')"
+    )

@@ -10,9 +10,9 @@ from datetime import datetime
 import structlog
 
 from examples.order_fulfilment.checkout.messages import OrderLine, PlaceOrder
+from examples.order_fulfilment.notification.letter_box import CardLetter, LetterBox
 from examples.order_fulfilment.outside import fate
 from examples.order_fulfilment.outside.baskets import Basket
-from examples.order_fulfilment.notification.letter_box import CardLetter, LetterBox
 from examples.order_fulfilment.payment.messages import KeepCard, RedeemVoucher
 from saga import Rejected, Runtime
 

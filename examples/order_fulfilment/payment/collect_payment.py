@@ -16,7 +16,12 @@ from examples.order_fulfilment.payment.inner_messages import (
     RestoreCredit,
     UseCredit,
 )
-from examples.order_fulfilment.payment.messages import CardExpired, CardStillExpired, PaymentTaken, TakePayment
+from examples.order_fulfilment.payment.messages import (
+    CardExpired,
+    CardStillExpired,
+    PaymentTaken,
+    TakePayment,
+)
 from saga import Retry, Saga, again, answer, choice, condition, publish, refuse, scope, step, wait
 
 __all__ = ["PATIENT", "CollectPayment"]

@@ -100,9 +100,7 @@ class Payment(Context):
     @RestoreCredit.handler
     def restore_credit(self, command: RestoreCredit) -> None:
         payment = self._payment(command.payment_id)
-        self._change_credit(
-            payment.customer_id, payment.payment_id, "credit restored", payment.credit_cents
-        )
+        self._change_credit(payment.customer_id, payment.payment_id, "credit restored", payment.credit_cents)
 
     @BookPayment.handler
     def book(self, command: BookPayment) -> None:

@@ -124,15 +124,16 @@ class Evidence:
 
     def kind(self, order_id: str) -> str:
         """Return the outcome, and of a completed order, how it was paid."""
-        outcome, asked = self.outcome(order_id), self.asked.get(order_id, {})
+        outcome = self.outcome(order_id)
         if outcome != COMPLETED:
             return outcome
-        if asked:
-            reminded = ABOUT_CARDS["remind_customer"] in asked
+        if order_id in self.asked:
+            reminded = ABOUT_CARDS["remind_customer"] in self.asked[order_id]
             return f"{COMPLETED}, with another card{', after a reminder' if reminded else ''}"
         by_credit = self.account(self.by_credit, order_id).kept
         if by_credit:
-            return f"{COMPLETED}, paid {'with' if by_credit == self.value(order_id) else 'partly with'} credit"
+            part = "" if by_credit == self.value(order_id) else "partly "
+            return f"{COMPLETED}, paid {part}with credit"
         return outcome
 
     def value(self, order_id: str) -> Decimal:
@@ -180,7 +181,9 @@ def gather(folder: Folder, orders: int) -> Evidence:
         asked=asked,
         book=book,
         by_card=_accounts((m.order_id, m.kind == "card charged", m.cents) for m in book if "card" in m.kind),
-        by_credit=_accounts((m.order_id, m.kind == "credit used", m.cents) for m in book if "credit" in m.kind),
+        by_credit=_accounts(
+            (m.order_id, m.kind == "credit used", m.cents) for m in book if "credit" in m.kind
+        ),
         credit=credit,
         ledger=ledger,
         asked_again=asked_again,
@@ -195,7 +198,9 @@ def gather(folder: Folder, orders: int) -> Evidence:
 def _sagas(folder: Folder) -> tuple[_Facts, _Facts, dict[str, Counter[str]]]:
     """Read the sagas, by two views that are public interface: those of orders, those that were called by them, and
     how often customers were asked. Which order a saga is for stands in the input of the outermost."""
-    own, called, asked = defaultdict(list), defaultdict(list), defaultdict[str, Counter[str]](Counter)
+    own: _Facts = defaultdict(list)
+    called: _Facts = defaultdict(list)
+    asked: dict[str, Counter[str]] = defaultdict(Counter)
     with reading(folder.shop / "saga.db") as db:
         started = db.execute(
             "SELECT id, json_extract(detail, '$.parent'), json_extract(detail, '$.input.order_id')"

@@ -23,7 +23,7 @@ from examples.order_fulfilment.trial.evidence import (
 
 __all__ = ["CHECKS", "Findings", "reconcile"]
 
-_ASKED, _REMINDED = _ABOUT_CARDS = tuple(ABOUT_CARDS.values())
+_ASKED, _REMINDED = ABOUT_CARDS.values()
 
 Check: TypeAlias = Callable[[Evidence], Generator[str, None, str]]
 
@@ -263,7 +263,9 @@ def letters(evidence: Evidence) -> Generator[str, None, str]:
     count = 0
     for order_id in evidence.answers.keys() | evidence.letters.keys():
         outcome = evidence.outcome(order_id)
-        written = [letter for letter in evidence.letters.get(order_id, []) if letter[1] not in _ABOUT_CARDS]
+        written = [
+            letter for letter in evidence.letters.get(order_id, []) if letter[1] not in ABOUT_CARDS.values()
+        ]
         expected = []
         if outcome != REFUSED_AT_CHECKOUT:
             customer = evidence.baskets[order_id].customer_id
@@ -275,9 +277,11 @@ def letters(evidence: Evidence) -> Generator[str, None, str]:
 
 
 def letters_about_cards(evidence: Evidence) -> Generator[str, None, str]:
-    """Asked and reminded as often as Payment's saga says; and asked were those whose card had expired, once an order."""
+    """Asked and reminded as often as Payment's saga says; and once an order, when the card had expired."""
     for order_id in evidence.letters.keys() | evidence.asked.keys():
-        written = Counter(about for _, about in evidence.letters.get(order_id, []) if about in _ABOUT_CARDS)
+        written = Counter(
+            about for _, about in evidence.letters.get(order_id, []) if about in ABOUT_CARDS.values()
+        )
         asked = evidence.asked.get(order_id, Counter())
         if written != asked:
             yield f"order {order_id}: letters {dict(written)}, but Payment's saga says {dict(asked)}"

@@ -58,9 +58,7 @@ class Watch:
                 )
                 (high_ms,) = db.execute("SELECT high_ms FROM store").fetchone()
             with reading(self._folder.context("notification")) as db:
-                (told,) = db.execute(
-                    "SELECT count(*) FROM letters WHERE about NOT LIKE 'card %'"
-                ).fetchone()
+                (told,) = db.execute("SELECT count(*) FROM letters WHERE about NOT LIKE 'card %'").fetchone()
         except sqlite3.OperationalError:
             return self._last
         refused, sagas = answers.get("sold-out", 0), sum(statuses.values())
