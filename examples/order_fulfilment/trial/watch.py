@@ -21,7 +21,7 @@ class Progress(NamedTuple):
     under_way: int = 0
     """Sagas of orders that go on by themselves."""
     settled: int = 0
-    """Orders that are over: refused by Checkout, or their saga has ended, or it or Payment's needs a person."""
+    """Orders that are over: refused by Checkout, or a saga has ended, or it or one it called needs a person."""
     told: int = 0
     """Letters about the end of an order that were written."""
     rows: int = 0
