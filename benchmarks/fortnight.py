@@ -34,8 +34,8 @@ REMINDERS = 4
 DEADLINE_S = 30.0
 
 LOOK_S = 0.0002
-"""How often is looked whether a reminder is through. Without a pause the looking itself would be measured: it would keep
-the interpreter from the threads that do the work."""
+"""How often is looked whether a reminder is through. Without a pause the looking itself would be measured: it would
+keep the interpreter from the threads that do the work."""
 
 
 def fortnights_ms(payments: int, *, at_once: bool = False) -> Iterator[float]:
