@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.events import deliver
+from benchmarks.fortnight import fortnights_ms
 from benchmarks.items import each_mb, each_seconds
 from benchmarks.measure import KINDS, fresh_directory, latencies_ms, throughput
 from benchmarks.yardstick import bare_loop
@@ -78,6 +79,8 @@ def run_sagas(*, quick: bool) -> list[dict[str, object]]:
     repeats = 3 if quick else 9
     results.append(_row("each.seconds", [each_seconds() for _ in range(repeats)], "s", better="lower"))
     results.append(_row("each.mb", [each_mb()], "MB", better="lower"))
+    fortnights = [*fortnights_ms(21)][1:]  # the first one loads and prepares everything
+    results.append(_row("virtual.fortnight", fortnights, "ms", better="lower"))
     return results
 
 

@@ -1,4 +1,4 @@
-"""Where the shop is put together: the one place that knows all contexts and the saga."""
+"""Where the shop is put together: the one place that knows all contexts and all sagas."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from examples.order_fulfilment.fulfil_order import FulfilOrder
 from examples.order_fulfilment.inventory.context import Inventory
 from examples.order_fulfilment.notification.context import Notification
 from examples.order_fulfilment.payment.card_processor import CardProcessor
+from examples.order_fulfilment.payment.collect_payment import CollectPayment
 from examples.order_fulfilment.payment.context import Payment
+from examples.order_fulfilment.payment.return_payment import ReturnPayment
 from examples.order_fulfilment.shipment.context import Shipment
 from saga import Runtime, ScaledClock, VirtualClock
 
@@ -21,6 +23,6 @@ def make_shop(store: Path, clock: ScaledClock | VirtualClock, processor_url: str
     return Runtime(
         store,
         contexts=[Checkout, Inventory, Payment, Shipment, Notification, lambda: CardProcessor(processor_url)],
-        sagas=[FulfilOrder],
+        sagas=[FulfilOrder, CollectPayment, ReturnPayment],
         clock=clock,
     )

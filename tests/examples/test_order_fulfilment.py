@@ -50,6 +50,8 @@ def words(capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_trial_with_two_kills_is_reconciled(trial: tuple[Path, str]) -> None:
     report = trial[1]
     assert "2 kills with signal 9" in report
+    assert "the card had expired and another one was given" in report
+    assert "ask_for_card.1: published CardExpired/1" in report  # the timeline reaches into Payment's saga
     assert "Everything is reconciled." in report
     assert "OFF" not in report
 
@@ -61,7 +63,8 @@ def test_what_was_kept_is_reconciled_again(folder: Path) -> None:
 SPOILT = {
     "an amount in the book": (
         "shop/payment.db",
-        "UPDATE book SET amount_cents = amount_cents + 1 WHERE no = 1",
+        "UPDATE book SET amount_cents = amount_cents + 1"
+        " WHERE no = (SELECT min(no) FROM book WHERE kind = 'card charged')",
         "money by Payment's book",
     ),
     "a charge that the shop knows nothing of": (
@@ -80,9 +83,39 @@ SPOILT = {
         "UPDATE shelf SET on_hand = on_hand + 1 WHERE product_id = (SELECT min(product_id) FROM shelf)",
         "Checkout's copy",
     ),
+    "credit out of nowhere": (
+        "shop/payment.db",
+        "UPDATE credit SET amount_cents = amount_cents + 1"
+        " WHERE customer_id = (SELECT min(customer_id) FROM credit)",
+        "credit used and restored",
+    ),
+    "a voucher that counted twice": (
+        "shop/payment.db",
+        "INSERT INTO book SELECT NULL, customer_id, NULL, kind, amount_cents FROM book"
+        " WHERE no = (SELECT min(no) FROM book WHERE kind = 'voucher')",
+        "credit used and restored",
+    ),
+    "credit that was left, and a card charged all the same": (
+        "shop/payment.db",
+        "UPDATE book SET kind = 'card charged'"
+        " WHERE no = (SELECT min(no) FROM book WHERE kind = 'credit used')",
+        "money by the card processor's ledger",
+    ),
+    "a saga of Payment that nobody has called": (
+        "shop/saga.db",
+        "UPDATE sagas SET definition_no = (SELECT no FROM definitions WHERE name = 'ReturnPayment')"
+        " WHERE no = (SELECT min(no) FROM sagas WHERE id LIKE '%:take_payment.1')",
+        "Payment's own sagas",
+    ),
+    "a question that was not asked": (
+        "shop/notification.db",
+        "DELETE FROM letters WHERE no = (SELECT min(no) FROM letters WHERE about = 'card expired')",
+        "asked as often as Payment's saga says",
+    ),
     "a second letter": (
         "shop/notification.db",
-        "INSERT INTO letters SELECT NULL, order_id, customer_id, about, text FROM letters WHERE no = 1",
+        "INSERT INTO letters SELECT NULL, order_id, customer_id, about, text FROM letters"
+        " WHERE no = (SELECT min(no) FROM letters WHERE about = 'shipped')",
         "every customer told",
     ),
     "a letter that lies": (
@@ -127,11 +160,13 @@ def test_books_that_do_not_agree_are_found(
 
 
 @pytest.mark.parametrize("file", ["worker.log", "shop/saga.db", "last-kill/checkout.db-wal"])
-@pytest.mark.parametrize("separator", ["", " ", "-"])
+@pytest.mark.parametrize(
+    ("separator", "whose"), [("", fate.card_of), (" ", fate.new_card_of), ("-", fate.card_of)]
+)
 def test_a_card_number_outside_of_payments_file_is_found(
-    folder: Path, capsys: pytest.CaptureFixture[str], file: str, separator: str
+    folder: Path, capsys: pytest.CaptureFixture[str], file: str, separator: str, whose: Callable[[str], str]
 ) -> None:
-    number = fate.card_of(read_baskets(1)[0].customer_id)
+    number = whose(read_baskets(1)[0].customer_id)
     with open(folder / file, "ab") as stream:
         stream.write(b"4111" + number.replace(" ", separator).encode() + b"0")
     assert main(["--check", "--store", str(folder)]) == 1
@@ -160,8 +195,9 @@ def test_a_run_of_digits_may_hide_a_number_anywhere() -> None:
 
 def test_card_numbers_are_right_and_differ() -> None:
     customers = {basket.customer_id for basket in read_baskets()}
-    numbers = {fate.card_of(customer).replace(" ", "") for customer in customers}
-    assert len(numbers) == len(customers)
+    cards = [card(customer) for customer in customers for card in (fate.card_of, fate.new_card_of)]
+    numbers = {card.replace(" ", "") for card in cards}
+    assert len(numbers) == 2 * len(customers)
     for number in numbers:
         doubled = [int(digit) * (2 - place % 2) for place, digit in enumerate(number)]
         assert sum(each // 10 + each % 10 for each in doubled) % 10 == 0  # Luhn, ISO/IEC 7812-1
@@ -283,3 +319,11 @@ def test_a_context_knows_of_others_their_messages_only(context: str) -> None:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(package):
                 own = (node.module or "").startswith(f"{package}.{context}.")
                 assert own or node.module in allowed, f"{path.name} imports {node.module}"
+
+
+def test_the_process_knows_of_contexts_their_messages_only() -> None:
+    """How one is paid is not among them: that has a module of its own."""
+    source = (ROOT / "examples" / "order_fulfilment" / "fulfil_order.py").read_text(encoding="utf-8")
+    imports = [node.module or "" for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)]
+    ours = [module for module in imports if module.startswith("examples.")]
+    assert ours == [module for module in ours if module.endswith(".messages")]

@@ -24,8 +24,11 @@ def addresses_and_letters(db: Database) -> None:
             no          INTEGER PRIMARY KEY,
             order_id    TEXT    NOT NULL,
             customer_id TEXT    NOT NULL,
-            about       TEXT    NOT NULL CHECK (about IN
-                        ('shipped', 'sold out', 'not paid', 'money returned')),
+            about       TEXT    NOT NULL CHECK (about IN ('card expired', 'card still expired',
+                        'shipped', 'sold out', 'not paid', 'money returned')),
             text        TEXT    NOT NULL
         ) STRICT
     """)
+    db.execute(
+        "CREATE INDEX about_cards ON letters (no) WHERE about IN ('card expired', 'card still expired')"
+    )

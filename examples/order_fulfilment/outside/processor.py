@@ -4,7 +4,7 @@ It lives in the process that supervises the shop, so that no kill of the shop to
 twice with the same idempotency key it does once, and answers twice. Now and then a line breaks before its
 answer is through.
 
-    POST /charges   {"reference", "amount_cents", "card"}   200 {"charge_id"}, 402 or 410 {"reason"}
+    POST /charges   {"reference", "amount_cents", "card"}   200 {"charge_id"}, 402 {"code", "reason"}, 410 {"reason"}
     POST /refunds   {"reference"}                           200 {"returned_cents"}
 """
 
@@ -62,8 +62,10 @@ class Ledger:
         reference = order["reference"]
         if self._db.execute("SELECT 1 FROM closed WHERE reference = ?", [reference]).fetchone():
             return HTTPStatus.GONE, {"reason": f"{reference} is closed"}
-        if not fate.card_is_good(order["card"]):
-            return HTTPStatus.PAYMENT_REQUIRED, {"reason": "the card was declined"}
+        if fate.card_is_expired(order["card"]):
+            return HTTPStatus.PAYMENT_REQUIRED, {"code": "card-expired", "reason": "the card has expired"}
+        if fate.card_is_declined(order["card"]):
+            return HTTPStatus.PAYMENT_REQUIRED, {"code": "card-declined", "reason": "the card was declined"}
         return HTTPStatus.OK, {
             "charge_id": self._enter(reference, "charge", order["amount_cents"], order["card"][-4:])
         }

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from examples.order_fulfilment.money import cents
 from examples.order_fulfilment.payment.context import Payment
-from examples.order_fulfilment.payment.messages import CardCharged, ChargeCard, RefundCharge
+from examples.order_fulfilment.payment.inner_messages import CardCharged, ChargeCard, RefundCharge
 from saga import Gateway, Rejected
 
 __all__ = ["CardProcessor"]
@@ -39,7 +39,7 @@ class CardProcessor(Gateway, context=Payment):
         }
         status, answer = self._post("/charges", order)
         if status == http.HTTPStatus.PAYMENT_REQUIRED:
-            raise Rejected(answer["reason"], code="card-declined")
+            raise Rejected(answer["reason"], code=answer["code"])  # card-declined or card-expired
         return CardCharged(answer["charge_id"])
 
     @RefundCharge.handler
@@ -48,11 +48,12 @@ class CardProcessor(Gateway, context=Payment):
         self._post("/refunds", {"reference": command.payment_id})
 
     def _card(self, payment_id: str) -> str:
-        (card,) = self.db.query(
+        """Return the number of the card that is to be charged. Rejected when the customer has none."""
+        for card in self.db.query(
             "SELECT number FROM cards JOIN payments USING (customer_id) WHERE payment_id = ?", [payment_id]
-        )
-        number: str = card["number"]
-        return number
+        ):
+            return str(card["number"])
+        raise Rejected("the customer has no card", code="no-card")
 
     def _post(self, path: str, order: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Send an order; return status and answer. Whatever raises leaves the outcome unknown."""

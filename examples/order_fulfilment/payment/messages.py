@@ -1,4 +1,7 @@
-"""What Payment and its gateway understand, and what Payment tells. Sagas send nothing with a card number."""
+"""What Payment understands, and what it tells. No message but `KeepCard` has a card number in it.
+
+`inner_messages.py` has what Payment's own sagas send; that is nobody else's business.
+"""
 
 from __future__ import annotations
 
@@ -8,40 +11,53 @@ from decimal import Decimal
 from saga import Command, Event, Key
 
 __all__ = [
-    "BookPayment",
-    "CancelPayment",
-    "CardCharged",
-    "ChargeCard",
+    "CardExpired",
+    "CardStillExpired",
     "KeepCard",
-    "OpenPayment",
     "PaymentFailed",
-    "PaymentOpened",
     "PaymentReceived",
     "PaymentReturned",
-    "RefundCharge",
+    "PaymentTaken",
+    "RedeemVoucher",
+    "RefundPayment",
+    "TakePayment",
 ]
 
-# --- to Payment -----------------------------------------------------------------------------------
+# --- from customers -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class KeepCard(Command[None]):
-    """This is the customer's card. Sent to Payment by `Runtime.send`, so that no journal sees it."""
+    """This is the customer's card from now on. Sent by `Runtime.send`, so that no journal sees it."""
 
     customer_id: str
     number: str
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentOpened:
-    """A payment with this id can be charged."""
+class RedeemVoucher(Command[None]):
+    """The customer hands in a voucher: so much credit for orders to come."""
+
+    customer_id: str
+    amount: Decimal
+
+
+# --- from whoever sells something -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentTaken:
+    """The order is paid."""
 
     payment_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class OpenPayment(Command[PaymentOpened]):
-    """An order is to be paid. Refused with code `no-card` for a customer without one."""
+class TakePayment(Command[PaymentTaken]):
+    """Have an order paid, however that is done; it may take two weeks.
+
+    Refused with code `card-declined`, or `no-card` when the customer gives none that can be charged.
+    """
 
     order_id: str
     customer_id: str
@@ -49,45 +65,10 @@ class OpenPayment(Command[PaymentOpened]):
 
 
 @dataclass(frozen=True, slots=True)
-class BookPayment(Command[None]):
-    """The card was charged: the money is ours."""
+class RefundPayment(Command[None]):
+    """Give back what was paid, in the way in which it was paid."""
 
     payment_id: str
-    charge_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class CancelPayment(Command[None]):
-    """The order is not to be paid after all. Whatever was charged has been given back already."""
-
-    payment_id: str
-
-
-# --- to its gateway, the card processor -----------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CardCharged:
-    """The card was charged."""
-
-    charge_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChargeCard(Command[CardCharged]):
-    """Charge the card of the customer whose payment this is. Refused with code `card-declined`."""
-
-    payment_id: str
-    amount: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class RefundCharge(Command[None]):
-    """Give back what was charged for this payment, if anything was; nothing more can be charged for it."""
-
-    payment_id: str
-    charge_id: str | None
-    """None: nobody knows whether it came to a charge."""
 
 
 # --- events ---------------------------------------------------------------------------------------
@@ -103,14 +84,29 @@ class PaymentReceived(Event):
 
 @dataclass(frozen=True, slots=True)
 class PaymentReturned(Event):
-    """This order was paid, and the money was given back."""
+    """This order was paid, and the money was given back: so much to the card, so much as credit."""
 
     order_id: Key[str]
-    amount: Decimal
+    to_card: Decimal
+    as_credit: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentFailed(Event):
-    """This order could not be paid."""
+    """This order was not paid, and will not be."""
+
+    order_id: Key[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CardExpired(Event):
+    """The order cannot be paid, as the card has expired: the customer is asked for another one."""
+
+    order_id: Key[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CardStillExpired(Event):
+    """The customer was asked for another card and has not given one yet."""
 
     order_id: Key[str]

@@ -11,8 +11,8 @@ migrations = Migrations("payment")
 
 
 @migrations()
-def cards_and_payments(db: Database) -> None:
-    """Cards, payments, and the book: one line for each movement of money, none is ever changed."""
+def cards_credit_and_payments(db: Database) -> None:
+    """Cards, credit, payments, and the book: one line for each movement of money, none is ever changed."""
     db.execute("""
         CREATE TABLE cards (
             customer_id TEXT PRIMARY KEY,
@@ -20,20 +20,30 @@ def cards_and_payments(db: Database) -> None:
         ) STRICT, WITHOUT ROWID
     """)
     db.execute("""
+        CREATE TABLE credit (
+            customer_id  TEXT    PRIMARY KEY,
+            amount_cents INTEGER NOT NULL CHECK (amount_cents >= 0)  -- nobody pays with what he has not
+        ) STRICT, WITHOUT ROWID
+    """)
+    db.execute("""
         CREATE TABLE payments (
             payment_id   TEXT    PRIMARY KEY,
             order_id     TEXT    NOT NULL UNIQUE,
-            customer_id  TEXT    NOT NULL REFERENCES cards (customer_id),
+            customer_id  TEXT    NOT NULL,
             amount_cents INTEGER NOT NULL CHECK (amount_cents > 0),
-            state        TEXT    NOT NULL CHECK (state IN ('open', 'taken', 'returned', 'cancelled')),
+            credit_cents INTEGER NOT NULL DEFAULT 0 CHECK (credit_cents BETWEEN 0 AND amount_cents),
+            state        TEXT    NOT NULL CHECK (state IN ('open', 'taken', 'returned', 'failed')),
             charge_id    TEXT
         ) STRICT
     """)
     db.execute("""
         CREATE TABLE book (
             no           INTEGER PRIMARY KEY,
-            payment_id   TEXT    NOT NULL REFERENCES payments (payment_id),
-            kind         TEXT    NOT NULL CHECK (kind IN ('taken', 'returned')),
-            amount_cents INTEGER NOT NULL CHECK (amount_cents > 0)
+            customer_id  TEXT    NOT NULL,
+            payment_id   TEXT    REFERENCES payments (payment_id),   -- NULL: a voucher
+            kind         TEXT    NOT NULL CHECK (kind IN
+                         ('voucher', 'credit used', 'credit restored', 'card charged', 'card refunded')),
+            amount_cents INTEGER NOT NULL CHECK (amount_cents > 0),
+            CHECK ((payment_id IS NULL) = (kind = 'voucher'))
         ) STRICT
     """)

@@ -25,7 +25,9 @@ _OVERLAP = 64
 
 def traces_of_cards(folder: Folder, orders: int, said: str = "") -> Iterator[str]:
     """Yield where card numbers are that must not be there, `said` on the screen included."""
-    numbers = {fate.card_of(basket.customer_id).replace(" ", "") for basket in read_baskets(orders)}
+    customers = {basket.customer_id for basket in read_baskets(orders)}
+    cards = (card(customer) for customer in customers for card in (fate.card_of, fate.new_card_of))
+    numbers = {number.replace(" ", "") for number in cards}
     own = folder.context("payment").name
     at_home: set[str] = set()
     for file in folder.files():

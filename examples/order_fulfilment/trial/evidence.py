@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from examples.order_fulfilment.money import amount, total_of
 from examples.order_fulfilment.outside.baskets import Basket, read_baskets
 from examples.order_fulfilment.trial.folder import Folder, reading
 
-__all__ = ["COMPLETED", "REFUSED_AT_CHECKOUT", "Account", "Evidence", "SagaFact", "Stock", "gather"]
+__all__ = [
+    "ABOUT_CARDS",
+    "COMPLETED",
+    "REFUSED_AT_CHECKOUT",
+    "Account",
+    "Evidence",
+    "Movement",
+    "SagaFact",
+    "Stock",
+    "gather",
+]
 
 COMPLETED = "completed"
 REFUSED_AT_CHECKOUT = "refused at checkout"
+
+ABOUT_CARDS = {"ask_for_card": "card expired", "remind_customer": "card still expired"}
+"""What Payment's saga publishes → what the letter about it is about. All other letters tell how an order ended."""
 
 
 class SagaFact(NamedTuple):
     """How a saga ended."""
 
     id: str
+    name: str
     status: str
     code: str | None
     """Of the refusal, when it was undone."""
@@ -40,12 +54,24 @@ class Account(NamedTuple):
         return self.taken - self.returned
 
 
+class Movement(NamedTuple):
+    """A line of Payment's book."""
+
+    customer_id: str
+    order_id: str | None
+    """None: a voucher."""
+    kind: str
+    cents: int
+
+
 class Stock(NamedTuple):
     """One product in Inventory."""
 
     on_hand: int
     reserved: int
 
+
+_Facts: TypeAlias = dict[str, list[SagaFact]]
 
 NOTHING = Account(Decimal("0.00"), Decimal("0.00"))
 
@@ -58,8 +84,19 @@ class Evidence:
     answers: Mapping[str, str]
     """What Checkout answered: `accepted` or `sold-out`."""
     sagas: Mapping[str, list[SagaFact]]
-    book: Mapping[str, Account]
-    """Of Payment."""
+    """Sagas of orders."""
+    called: Mapping[str, list[SagaFact]]
+    """Sagas of Payment, which the saga of the order has called."""
+    asked: Mapping[str, Counter[str]]
+    """How often Payment's saga has asked for another card and reminded of it, by what the letter is about."""
+    book: Sequence[Movement]
+    """Of Payment, in its order."""
+    by_card: Mapping[str, Account]
+    """By Payment's book."""
+    by_credit: Mapping[str, Account]
+    """By Payment's book."""
+    credit: Mapping[str, int]
+    """Cents that are left, by customer."""
     ledger: Mapping[str, Account]
     """Of the card processor."""
     asked_again: int
@@ -85,6 +122,20 @@ class Evidence:
             return COMPLETED
         return fact.code or "no reason" if fact.status == "COMPENSATED" else fact.status
 
+    def kind(self, order_id: str) -> str:
+        """Return the outcome, and of a completed order, how it was paid."""
+        outcome = self.outcome(order_id)
+        if outcome != COMPLETED:
+            return outcome
+        if order_id in self.asked:
+            reminded = ABOUT_CARDS["remind_customer"] in self.asked[order_id]
+            return f"{COMPLETED}, with another card{', after a reminder' if reminded else ''}"
+        by_credit = self.account(self.by_credit, order_id).kept
+        if by_credit:
+            part = "" if by_credit == self.value(order_id) else "partly "
+            return f"{COMPLETED}, paid {part}with credit"
+        return outcome
+
     def value(self, order_id: str) -> Decimal:
         """Return what the basket costs."""
         return total_of(line.price for line in self.baskets[order_id].lines)
@@ -105,14 +156,15 @@ def gather(folder: Folder, orders: int) -> Evidence:
         reservations = db.execute("SELECT order_id FROM reservations WHERE state NOT IN ('gone', 'released')")
         open_reservations = [order_id for (order_id,) in reservations]
     with reading(folder.context("payment")) as db:
-        book = _accounts(
-            db.execute(
-                "SELECT order_id, kind = 'taken', b.amount_cents FROM book b JOIN payments USING (payment_id)"
-            ).fetchall()
+        lines = db.execute(
+            "SELECT b.customer_id, order_id, kind, b.amount_cents FROM book b"
+            " LEFT JOIN payments USING (payment_id) ORDER BY b.no"
         )
+        book = [Movement(*line) for line in lines]
+        credit = dict(db.execute("SELECT customer_id, amount_cents FROM credit"))
     with reading(folder.ledger) as db:
-        entries = db.execute("SELECT reference, kind = 'charge', amount_cents FROM entries").fetchall()
-        ledger = _accounts([(reference.removeprefix("payment-"), *rest) for reference, *rest in entries])
+        entries = db.execute("SELECT reference, kind = 'charge', amount_cents FROM entries")
+        ledger = _accounts((ref.removeprefix("payment-"), taken, cents) for ref, taken, cents in entries)
         (asked_again,) = db.execute("SELECT count(*) FROM orders WHERE asked > 1").fetchone()
     with reading(folder.context("shipment")) as db:
         parcels = dict(db.execute("SELECT order_id, count(*) FROM parcels GROUP BY order_id"))
@@ -120,11 +172,19 @@ def gather(folder: Folder, orders: int) -> Evidence:
     with reading(folder.context("notification")) as db:
         for order_id, *letter in db.execute("SELECT order_id, customer_id, about FROM letters"):
             letters[order_id].append(tuple(letter))
+    sagas, called, asked = _sagas(folder)
     return Evidence(
         baskets={basket.order_id: basket for basket in read_baskets(orders)},
         answers=answers,
-        sagas=_sagas(folder),
+        sagas=sagas,
+        called=called,
+        asked=asked,
         book=book,
+        by_card=_accounts((m.order_id, m.kind == "card charged", m.cents) for m in book if "card" in m.kind),
+        by_credit=_accounts(
+            (m.order_id, m.kind == "credit used", m.cents) for m in book if "credit" in m.kind
+        ),
+        credit=credit,
         ledger=ledger,
         asked_again=asked_again,
         stock=stock,
@@ -135,24 +195,37 @@ def gather(folder: Folder, orders: int) -> Evidence:
     )
 
 
-def _sagas(folder: Folder) -> dict[str, list[SagaFact]]:
-    """Read the sagas, by two views that are public interface. Which order one is for stands in its input."""
-    found = defaultdict(list)
+def _sagas(folder: Folder) -> tuple[_Facts, _Facts, dict[str, Counter[str]]]:
+    """Read the sagas, by two views that are public interface: those of orders, those that were called by them, and
+    how often customers were asked. Which order a saga is for stands in the input of the outermost."""
+    own: _Facts = defaultdict(list)
+    called: _Facts = defaultdict(list)
+    asked: dict[str, Counter[str]] = defaultdict(Counter)
     with reading(folder.shop / "saga.db") as db:
-        orders = dict(
-            db.execute(
-                "SELECT id, json_extract(detail, '$.input.order_id') FROM step_history"
-                " WHERE seq = 1 AND what = 'started'"
-            )
+        started = db.execute(
+            "SELECT id, json_extract(detail, '$.parent'), json_extract(detail, '$.input.order_id')"
+            " FROM step_history WHERE seq = 1 AND what = 'started' ORDER BY json_extract(detail, '$.parent')"
         )
-        for fact in db.execute("SELECT id, status, refusal_code, refusal_reason FROM sagas_overview"):
-            found[orders[fact[0]]].append(SagaFact(*fact))
-    return found
+        orders: dict[str, str] = {}
+        were_called = set()
+        for saga_id, parent, order_id in started:  # those without a parent first
+            orders[saga_id] = orders[parent] if parent else order_id
+            if parent:
+                were_called.add(saga_id)
+        facts = db.execute("SELECT id, name, status, refusal_code, refusal_reason FROM sagas_overview")
+        for fact in map(SagaFact._make, facts):
+            (called if fact.id in were_called else own)[orders[fact.id]].append(fact)
+        for saga_id, element in db.execute(
+            "SELECT id, json_extract(detail, '$.element') FROM step_history WHERE what = 'event-published'"
+        ):
+            asked[orders[saga_id]][ABOUT_CARDS[element]] += 1
+    return own, called, asked
 
 
-def _accounts(movements: list[tuple[str, int, int]]) -> dict[str, Account]:
+def _accounts(movements: Iterable[tuple[str | None, bool, int]]) -> dict[str, Account]:
     """Add up movements of money: order id, whether it was taken, cents."""
     taken, returned = Counter[str](), Counter[str]()
     for order_id, was_taken, cents in movements:
-        (taken if was_taken else returned)[order_id] += cents
+        if order_id is not None:
+            (taken if was_taken else returned)[order_id] += cents
     return {each: Account(amount(taken[each]), amount(returned[each])) for each in taken | returned}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 __all__ = ["Kill", "plan_kills"]
 
-ROWS_PER_ORDER = 6.2
+ROWS_PER_ORDER = 9.5
 """Rows that an order adds to the journal, or more: so that every position is reached."""
 
 WHILE_OPENING = 0.2

@@ -9,13 +9,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
-from examples.order_fulfilment.money import total_of
+from examples.order_fulfilment.money import amount, cents, total_of
 from examples.order_fulfilment.outside import fate
-from examples.order_fulfilment.trial.evidence import COMPLETED, REFUSED_AT_CHECKOUT, Account, Evidence
+from examples.order_fulfilment.trial.evidence import (
+    ABOUT_CARDS,
+    COMPLETED,
+    REFUSED_AT_CHECKOUT,
+    Evidence,
+)
 
 __all__ = ["CHECKS", "Findings", "reconcile"]
+
+_ASKED, _REMINDED = ABOUT_CARDS.values()
 
 Check: TypeAlias = Callable[[Evidence], Generator[str, None, str]]
 
@@ -61,15 +69,32 @@ def orders_placed(evidence: Evidence) -> Generator[str, None, str]:
 
 
 def sagas_ended(evidence: Evidence) -> Generator[str, None, str]:
-    """No saga is left under way or waiting for a person."""
+    """No saga is left under way or waiting for a person, none of an order and none that it has called."""
     ended = 0
-    for order_id, facts in evidence.sagas.items():
+    for order_id, facts in [*evidence.sagas.items(), *evidence.called.items()]:
         for fact in facts:
             if fact.status not in ("COMPLETED", "COMPENSATED"):
                 yield f"order {order_id}: saga {fact.id} is {fact.status}"
             else:
                 ended += 1
     return f"{ended:,} ended, none is left"
+
+
+def called_sagas(evidence: Evidence) -> Generator[str, None, str]:
+    """Payment's sagas: one for each order with goods, another one for each that was paid and is undone."""
+    for order_id in evidence.sagas.keys() | evidence.called.keys():
+        outcome, expected = evidence.outcome(order_id), []
+        if outcome in NOT_PAID:
+            expected = [("CollectPayment", "COMPENSATED")]
+        elif outcome == COMPLETED:
+            expected = [("CollectPayment", "COMPLETED")]
+        elif outcome not in ("sold-out", REFUSED_AT_CHECKOUT):
+            expected = [("CollectPayment", "COMPLETED"), ("ReturnPayment", "COMPLETED")]
+        called = sorted((fact.name, fact.status) for fact in evidence.called.get(order_id, []))
+        if called != expected:
+            yield f"order {order_id} ({outcome}) has called {called}, expected {expected}"
+    names = Counter(fact.name for facts in evidence.called.values() for fact in facts)
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(names.items()))
 
 
 def outcomes(evidence: Evidence) -> Generator[str, None, str]:
@@ -87,12 +112,24 @@ def outcomes(evidence: Evidence) -> Generator[str, None, str]:
 
 
 def _fate_of(evidence: Evidence, order_id: str) -> str:
-    """Return what becomes of an order whose goods are there, and fetched in time."""
-    if not fate.card_is_good(fate.card_of(evidence.baskets[order_id].customer_id)):
+    """Return what becomes of an order whose goods are there, and fetched in time.
+
+    A customer's orders share his credit, so that only the book can say which of them needs no card.
+    """
+    by_credit = evidence.account(evidence.by_credit, order_id).taken
+    if by_credit != evidence.value(order_id) and not _card_is_good(evidence.baskets[order_id].customer_id):
         return "card-declined"
     if fate.time_to_fetch(order_id) is None:
         return "timeout"
     return COMPLETED if fate.carrier_drives_there(order_id) else "no-carrier"
+
+
+def _card_is_good(customer_id: str) -> bool:
+    """Return whether a customer has a card that can be charged, now or after having been asked for one."""
+    card = fate.card_of(customer_id)
+    if fate.card_is_expired(card):
+        card = fate.new_card_of(customer_id)
+    return not fate.card_is_declined(card)
 
 
 def _scarce_products(evidence: Evidence) -> set[str]:
@@ -107,35 +144,69 @@ def _scarce_products(evidence: Evidence) -> set[str]:
 # --- money ----------------------------------------------------------------------------------------
 
 
+NOT_PAID = ("card-declined", "no-card")
+"""Outcomes of orders that could not be paid."""
+
+
 def payment_book(evidence: Evidence) -> Generator[str, None, str]:
-    """What was taken and not returned is the value of the completed orders, each to the cent."""
-    return (yield from _money(evidence, evidence.book, "Payment's book", "taken", "returned"))
+    """What was taken from cards and credit and not returned is the value of the completed orders, to the cent."""
+    name = "Payment's book"
+    for order_id in evidence.baskets.keys() | evidence.by_card.keys() | evidence.by_credit.keys():
+        card = evidence.account(evidence.by_card, order_id)
+        credit = evidence.account(evidence.by_credit, order_id)
+        due = _due(evidence, order_id)
+        if card.kept + credit.kept != due:
+            moved = f"card {card.taken} - {card.returned}, credit {credit.taken} - {credit.returned}"
+            yield f"{name}: order {order_id} ({evidence.outcome(order_id)}): {moved}, but {due} is due"
+        if card.taken + credit.taken > (evidence.value(order_id) if order_id in evidence.baskets else 0):
+            yield f"{name}: order {order_id}: {card.taken} + {credit.taken} taken, more than the basket costs"
+    card_kept = total_of(account.kept for account in evidence.by_card.values())
+    credit_kept = total_of(account.kept for account in evidence.by_credit.values())
+    due = total_of(_due(evidence, order_id) for order_id in evidence.baskets)
+    if card_kept + credit_kept != due:
+        yield f"{name}: {card_kept} + {credit_kept} is not {due}, the value of the completed orders"
+    return f"cards {card_kept:,} + credit {credit_kept:,} = {due:,}"
 
 
 def processor_ledger(evidence: Evidence) -> Generator[str, None, str]:
-    """The same by the ledger of the card processor, which has seen every call, repeated ones included."""
-    figures = yield from _money(evidence, evidence.ledger, "the processor's ledger", "charged", "refunded")
-    return f"{figures}; {evidence.asked_again} calls came twice"
-
-
-def _money(
-    evidence: Evidence, book: Mapping[str, Account], name: str, taken: str, returned: str
-) -> Generator[str, None, str]:
-    for order_id in evidence.baskets.keys() | book.keys():
-        account, outcome = evidence.account(book, order_id), evidence.outcome(order_id)
-        due = evidence.value(order_id) if outcome == COMPLETED else total_of(())
+    """What the card processor kept is what credit did not cover. It has seen every call, repeated ones included."""
+    name = "the processor's ledger"
+    for order_id in evidence.baskets.keys() | evidence.ledger.keys():
+        account = evidence.account(evidence.ledger, order_id)
+        due = _due(evidence, order_id) - evidence.account(evidence.by_credit, order_id).kept
         if account.kept != due:
-            moved = f"{taken} {account.taken}, {returned} {account.returned}"
-            yield f"{name}: order {order_id} ({outcome}): {moved}, but {due} is due"
-        if account.taken > (evidence.value(order_id) if order_id in evidence.baskets else 0):
-            yield f"{name}: order {order_id}: {account.taken} {taken}, more than the basket costs"
-    completed = [order_id for order_id in evidence.baskets if evidence.outcome(order_id) == COMPLETED]
-    due = total_of(map(evidence.value, completed))
-    all_taken = total_of(account.taken for account in book.values())
-    all_returned = total_of(account.returned for account in book.values())
-    if all_taken - all_returned != due:
-        yield f"{name}: {all_taken} - {all_returned} is not {due}, the value of the completed orders"
-    return f"{all_taken:,} - {all_returned:,} = {due:,}"
+            moved = f"charged {account.taken}, refunded {account.returned}"
+            yield f"{name}: order {order_id} ({evidence.outcome(order_id)}): {moved}, but {due} is due"
+    charged = total_of(account.taken for account in evidence.ledger.values())
+    refunded = total_of(account.returned for account in evidence.ledger.values())
+    return f"{charged:,} - {refunded:,} = {charged - refunded:,}; {evidence.asked_again} calls came twice"
+
+
+def credit(evidence: Evidence) -> Generator[str, None, str]:
+    """Each voucher once; what was used is all there was or all that was needed; what is left is what the book says."""
+    left, vouchers = Counter[str](), Counter[str]()
+    for customer_id, order_id, kind, moved in evidence.book:
+        if order_id is None:
+            vouchers[customer_id] += moved
+        elif kind == "credit used" and moved != min(left[customer_id], cents(evidence.value(order_id))):
+            yield f"order {order_id} used {moved} of {left[customer_id]} cents of credit"
+        if "card" not in kind:
+            left[customer_id] += -moved if kind == "credit used" else moved
+    for customer_id in {basket.customer_id for basket in evidence.baskets.values()} | vouchers.keys():
+        voucher = cents(fate.voucher_of(customer_id) or Decimal(0))
+        if vouchers[customer_id] != voucher:
+            yield f"customer {customer_id} has a voucher of {voucher} cents, the book has {vouchers[customer_id]}"
+    for customer_id in left.keys() | evidence.credit.keys():
+        if left[customer_id] != evidence.credit.get(customer_id, 0):
+            noted = evidence.credit.get(customer_id)
+            yield f"customer {customer_id} has {left[customer_id]} cents by the book, noted are {noted}"
+    used = vouchers.total() - left.total()
+    return f"{amount(vouchers.total()):,} in vouchers, {amount(used):,} used"
+
+
+def _due(evidence: Evidence, order_id: str) -> Decimal:
+    """Return what the shop is to have of an order in the end."""
+    return evidence.value(order_id) if evidence.outcome(order_id) == COMPLETED else total_of(())
 
 
 # --- goods ----------------------------------------------------------------------------------------
@@ -183,32 +254,64 @@ def parcels(evidence: Evidence) -> Generator[str, None, str]:
 
 # --- customers ------------------------------------------------------------------------------------
 
-LETTER_ABOUT = {COMPLETED: "shipped", "sold-out": "sold out", "card-declined": "not paid"}
-"""What the customer is told; of every other outcome, that the money was returned."""
+LETTER_ABOUT = {COMPLETED: "shipped", "sold-out": "sold out"} | dict.fromkeys(NOT_PAID, "not paid")
+"""What the customer is told in the end; of every other outcome, that the money was returned."""
 
 
 def letters(evidence: Evidence) -> Generator[str, None, str]:
     """Every customer whose order was accepted was told exactly once how it ended, and told the truth."""
+    count = 0
     for order_id in evidence.answers.keys() | evidence.letters.keys():
-        outcome, written = evidence.outcome(order_id), evidence.letters.get(order_id, [])
+        outcome = evidence.outcome(order_id)
+        written = [
+            letter for letter in evidence.letters.get(order_id, []) if letter[1] not in ABOUT_CARDS.values()
+        ]
         expected = []
         if outcome != REFUSED_AT_CHECKOUT:
             customer = evidence.baskets[order_id].customer_id
             expected = [(customer, LETTER_ABOUT.get(outcome, "money returned"))]
         if written != expected:
             yield f"order {order_id} ({outcome}): letters {written}, expected {expected}"
-    return f"{sum(map(len, evidence.letters.values())):,} letters"
+        count += len(written)
+    return f"{count:,} letters"
+
+
+def letters_about_cards(evidence: Evidence) -> Generator[str, None, str]:
+    """Asked and reminded as often as Payment's saga says; and once an order, when the card had expired."""
+    for order_id in evidence.letters.keys() | evidence.asked.keys():
+        written = Counter(
+            about for _, about in evidence.letters.get(order_id, []) if about in ABOUT_CARDS.values()
+        )
+        asked = evidence.asked.get(order_id, Counter())
+        if written != asked:
+            yield f"order {order_id}: letters {dict(written)}, but Payment's saga says {dict(asked)}"
+        if asked and (asked[_ASKED] != 1 or not _card_had_expired(evidence, order_id)):
+            yield f"order {order_id}: asked for another card {asked[_ASKED]} times, without need"
+    asked_customers = {evidence.baskets[order_id].customer_id for order_id in evidence.asked}
+    for order_id, account in evidence.ledger.items():
+        customer_id = evidence.baskets[order_id].customer_id
+        if account.taken and _card_had_expired(evidence, order_id) and customer_id not in asked_customers:
+            yield f"order {order_id}: a card was charged that has expired"
+    all_asked: Counter[str] = sum(evidence.asked.values(), Counter())
+    return f"{all_asked[_ASKED]} asked, {all_asked[_REMINDED]} reminded"
+
+
+def _card_had_expired(evidence: Evidence, order_id: str) -> bool:
+    return fate.card_is_expired(fate.card_of(evidence.baskets[order_id].customer_id))
 
 
 CHECKS: Mapping[str, Check] = {
     "every order placed once, one saga each": orders_placed,
     "every saga has ended": sagas_ended,
     "every outcome is a possible one": outcomes,
+    "Payment's own sagas, called by orders": called_sagas,
     "money by Payment's book": payment_book,
     "money by the card processor's ledger": processor_ledger,
+    "credit used and restored": credit,
     "stock out = goods of completed orders": goods,
     "Checkout's copy equals the stock": copy_of_stock,
     "one parcel for each completed order": parcels,
-    "every customer told exactly once": letters,
+    "every customer told once how it ended": letters,
+    "asked as often as Payment's saga says": letters_about_cards,
 }
 """Title → check, in the order in which they are carried out."""

@@ -22,9 +22,14 @@ WIDTH = 80
 
 REASONS = {
     COMPLETED: "completed",
+    f"{COMPLETED}, paid with credit": "completed, all of it paid with credit",
+    f"{COMPLETED}, paid partly with credit": "completed, credit first and then the card",
+    f"{COMPLETED}, with another card": "completed, the card had expired and another one was given",
+    f"{COMPLETED}, with another card, after a reminder": "completed, the other card only after a reminder",
     REFUSED_AT_CHECKOUT: "refused by Checkout, from its copy of the stock",
     "sold-out": "rolled back: sold out meanwhile",
     "card-declined": "rolled back: the card was declined",
+    "no-card": "rolled back: no valid card",
     "timeout": "rolled back: the goods were not found within 12 hours",
     "no-carrier": "rolled back: no carrier for the address",
 }
@@ -46,7 +51,7 @@ def report(folder: Folder, facts: Facts) -> bool:
 
 def _outcomes(evidence: Evidence, facts: Facts) -> Iterator[str]:
     outcomes = Counter(_reason(evidence, order_id) for order_id in evidence.baskets)
-    sagas = sum(map(len, evidence.sagas.values()))
+    sagas = sum(map(len, [*evidence.sagas.values(), *evidence.called.values()]))
     pace = sagas / max(facts.seconds, 0.1)
     yield f"{len(evidence.baskets):,} orders in {facts.seconds:.0f} s; {sagas:,} sagas, {pace:.1f} sagas/s:"
     yield f"they come as fast as the shoppers, {facts.factor:g} times. (For its speed: run.py bench)"
@@ -58,10 +63,10 @@ def _outcomes(evidence: Evidence, facts: Facts) -> Iterator[str]:
 
 
 def _reason(evidence: Evidence, order_id: str) -> str:
-    outcome = evidence.outcome(order_id)
-    if outcome == "timeout" and fate.time_to_fetch(order_id) is not None:
+    kind = evidence.kind(order_id)
+    if kind == "timeout" and fate.time_to_fetch(order_id) is not None:
         return TOO_LATE
-    return REASONS.get(outcome, outcome)
+    return REASONS.get(kind, kind)
 
 
 def _further_checks(folder: Folder, facts: Facts) -> Iterator[Findings]:

@@ -22,8 +22,9 @@ SHOW_S = 0.25
 HEARING_S = 15.0
 """How long, after the last saga has ended, its events may take to be heard."""
 
-LONGEST_WAIT_S = 13 * 3600
-"""Nothing in the process waits longer, in seconds of the shop's clock."""
+LONGEST_WAIT_S = 3 * 24 * 3600
+"""Nothing in the process waits longer without anything happening, in seconds of the shop's clock: a reminder comes
+then at the latest."""
 
 PATIENCE_S = 60.0
 """Real seconds, beyond that, without anything happening: then the shop has got stuck."""

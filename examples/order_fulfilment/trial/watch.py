@@ -19,11 +19,11 @@ class Progress(NamedTuple):
     refused: int = 0
     """Orders that Checkout has refused."""
     under_way: int = 0
-    """Sagas that go on by themselves."""
+    """Sagas of orders that go on by themselves."""
     settled: int = 0
-    """Orders that are over: refused by Checkout, or their saga has ended or needs a person."""
+    """Orders that are over: refused by Checkout, or a saga has ended, or it or one it called needs a person."""
     told: int = 0
-    """Letters that were written."""
+    """Letters about the end of an order that were written."""
     rows: int = 0
     """Rows of the journal."""
     shop_time: datetime | None = None
@@ -51,19 +51,24 @@ class Watch:
             with reading(self._folder.context("checkout")) as db:
                 answers = dict(db.execute("SELECT answer, count(*) FROM orders GROUP BY answer"))
             with reading(self._folder.shop / "saga.db") as db:
-                statuses = dict(db.execute("SELECT status, count(*) FROM sagas_overview GROUP BY status"))
+                sagas = db.execute(
+                    "SELECT name = 'FulfilOrder', status, count(*) FROM sagas_overview GROUP BY 1, 2"
+                )
+                statuses = {(bool(of_order), status): count for of_order, status, count in sagas}
                 (high_ms,) = db.execute("SELECT high_ms FROM store").fetchone()
             with reading(self._folder.context("notification")) as db:
-                (told,) = db.execute("SELECT count(*) FROM letters").fetchone()
+                (told,) = db.execute("SELECT count(*) FROM letters WHERE about NOT LIKE 'card %'").fetchone()
         except sqlite3.OperationalError:
             return self._last
-        refused, sagas = answers.get("sold-out", 0), sum(statuses.values())
-        under_way = statuses.get("RUNNING", 0) + statuses.get("COMPENSATING", 0)
+        refused = answers.get("sold-out", 0)
+        of_orders = sum(count for (of_order, _), count in statuses.items() if of_order)
+        go_on = statuses.get((True, "RUNNING"), 0) + statuses.get((True, "COMPENSATING"), 0)
+        under_way = go_on - statuses.get((False, "PARKED"), 0)  # an order waits as long as whom it has called
         self._last = Progress(
             placed=sum(answers.values()),
             refused=refused,
             under_way=under_way,
-            settled=refused + sagas - under_way,
+            settled=refused + of_orders - under_way,
             told=told,
             rows=self.rows(),
             shop_time=datetime.fromtimestamp(high_ms / 1000, UTC),

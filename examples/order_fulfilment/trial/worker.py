@@ -20,9 +20,10 @@ import structlog
 
 from examples.order_fulfilment.checkout.shop_window import ShopWindow
 from examples.order_fulfilment.inventory.pick_list import PickList
+from examples.order_fulfilment.notification.letter_box import LetterBox
 from examples.order_fulfilment.outside import fate
 from examples.order_fulfilment.outside.baskets import Basket, read_baskets
-from examples.order_fulfilment.outside.customers import Customers
+from examples.order_fulfilment.outside.customers import CardHolders, Customers
 from examples.order_fulfilment.outside.warehouse import Warehouse
 from examples.order_fulfilment.shop import make_shop
 from saga import Runtime, ScaledClock
@@ -57,8 +58,10 @@ async def _run(shop: Runtime, clock: ScaledClock, store: Path, baskets: Sequence
         with (
             closing(PickList(store / "inventory.db")) as pick_list,
             closing(ShopWindow(store / "checkout.db")) as window,
+            closing(LetterBox(store / "notification.db")) as letters,
         ):
-            trade = asyncio.create_task(_trade(shop, clock, baskets, pick_list, window))
+            warehouse, card_holders = Warehouse(shop, pick_list), CardHolders(shop, letters, baskets)
+            trade = asyncio.create_task(_trade(shop, clock, baskets, window, warehouse, card_holders))
             closed = asyncio.create_task(closing_time.wait())
             await asyncio.wait([trade, closed], return_when=asyncio.FIRST_COMPLETED)
             if trade.done():
@@ -68,10 +71,14 @@ async def _run(shop: Runtime, clock: ScaledClock, store: Path, baskets: Sequence
 
 
 async def _trade(
-    shop: Runtime, clock: ScaledClock, baskets: Sequence[Basket], pick_list: PickList, window: ShopWindow
+    shop: Runtime,
+    clock: ScaledClock,
+    baskets: Sequence[Basket],
+    window: ShopWindow,
+    warehouse: Warehouse,
+    card_holders: CardHolders,
 ) -> None:
     """Let the customers and the warehouse people do what they do, for ever."""
-    warehouse = Warehouse(shop, pick_list)
     stock = fate.opening_stock(baskets)
     await warehouse.fill(stock)
     while window.products() < len(stock):  # customers come when Checkout has heard of everything
@@ -84,7 +91,8 @@ async def _trade(
             await act(datetime.fromtimestamp(clock.now_ms() / 1000, UTC))
             await asyncio.sleep(LOOK_S)
 
-    await asyncio.gather(again_and_again(customers.order), again_and_again(warehouse.fetch))
+    acts = (customers.order, card_holders.answer, warehouse.fetch)
+    await asyncio.gather(*map(again_and_again, acts))
 
 
 def _closing_time() -> asyncio.Event:
