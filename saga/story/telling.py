@@ -73,7 +73,7 @@ class _Node:
     type: str | None = None
     outcome: str | None = None
     rank: int = 0
-    """Among what happened in the same millisecond: answers before events, events before sagas."""
+    """Among what happened in the same millisecond: sagas before answers, answers before events."""
     below: list[_Node] = field(default_factory=list)
 
 
@@ -109,8 +109,10 @@ class _Teller:
 
     def __init__(self, story: Story) -> None:
         self._story = story
-        self._nodes: dict[str, _Node] = {}
-        """Id of a saga, command or event → its node."""
+        self._sagas: dict[str, _Node] = {}
+        self._commands: dict[str, _Node] = {}
+        self._events: dict[str, _Node] = {}
+        """Each by its id; a saga that was called has the id of the command that called it."""
         self._heard: dict[tuple[str, str], _Node] = {}
         """Event id and context → the node of its listener."""
         self._after_events: list[tuple[str, _Node]] = []
@@ -135,12 +137,15 @@ class _Teller:
             return None
         if node.what == "event" and (cause, node.who) in self._heard:
             return self._heard[cause, node.who]
-        above = self._nodes.get(cause)
-        if above is None:  # led to by something in a saga that is no command
-            above = self._nodes.get(cause.rpartition(":")[0])
-            if above is not None and above.what != "saga":
-                return None
-        return above if above is not node else None
+        of_saga = node.what == "event" and node.who in self._sagas
+        for known in () if of_saga else (self._commands, self._events):
+            if cause in known:
+                return known[cause]
+        for saga_id in (cause, cause.rpartition(":")[0]):  # itself, or something in it that is no command
+            above = self._sagas.get(saga_id)
+            if above is not None and above is not node:
+                return above
+        return None
 
     # --- sagas ------------------------------------------------------------------------------------
 
@@ -151,9 +156,9 @@ class _Teller:
             name, version = self._story.names.get(row.definition_no, ("?", 0))
             text = f"{row.id}: {name} version {version} starts"
             node = _Node(
-                row.started_ms, "saga", row.id, text, row.id, row.causation, name, row.status, rank=2
+                row.started_ms, "saga", row.id, text, row.id, row.causation, name, row.status, rank=-1
             )
-            self._nodes[row.id] = node
+            self._sagas[row.id] = node
             self._loose.append(node)
             self._foreign_cause(node)
             self._journal(stored, node)
@@ -182,7 +187,11 @@ class _Teller:
         if entry.what in ("command-sent", "undo-sent"):
             id, text = command_id(saga_id, path), f"{path}: {data['type']} to {data['to']}"
             commands[path] = node = _Node(ms, "command", saga_id, text, id, entry.cause, data["type"])
-            self._nodes[id] = node
+            self._commands[id] = node
+            return node
+        if entry.what == "event-published":
+            id = command_id(saga_id, path)
+            self._events[id] = node = _published(ms, id, saga_id, data["type"], data.get("key"), saga_id)
             return node
         if path in commands and (outcome := _OUTCOMES.get(entry.what)) is not None:
             node = commands[path]
@@ -231,7 +240,7 @@ class _Teller:
         text = f"application: {sent.type} to {sent.context}"
         node = _Node(sent.row.at_ms, "command", "application", text, id, None, sent.type, sent.row.outcome)
         node.below.append(_stored_answer(sent.context, sent.row, id, ""))
-        self._nodes[id] = node
+        self._commands[id] = node
         self._loose.append(node)
 
     def events(self) -> None:
@@ -242,16 +251,17 @@ class _Teller:
             later = ", not yet in the log"
             self._event(row.event_id, row.at_ms, context, row.type, row.key, row.causation, later)
         for event_id, below in self._after_events:
-            if event_id in self._nodes:
-                self._nodes[event_id].below.append(below)
+            if event_id in self._events:
+                self._events[event_id].below.append(below)
 
     def _event(
         self, id: str, at_ms: int, source: str, type: str, key: str | None, causation: str | None, more: str
     ) -> None:
+        if id in self._events:  # a saga has published it, and its journal says when
+            return
         who = "application" if source == "runtime" else source
-        text = f"{who} publishes {type}{'' if key is None else f' of {key}'}{more}"
-        node = _Node(at_ms, "event", who, text, id, causation, type, rank=1)
-        self._nodes[id] = node
+        self._events[id] = node = _published(at_ms, id, who, type, key, causation)
+        node.text += more
         self._loose.append(node)
 
     def listeners(self) -> None:
@@ -282,7 +292,7 @@ class _Teller:
                         outcome, text = "open", f"{context} is still to get it"
                     node = _Node(None, "listener", context, text, cause=event.id, outcome=outcome)
                     self._heard[event.id, context] = node
-                    self._nodes[event.id].below.append(node)
+                    self._events[event.id].below.append(node)
 
 
 _OUTCOMES = {
@@ -304,6 +314,10 @@ _NOTES = frozenset(
         "wait-begun",
         "wait-expired",
         "sleep-begun",
+        "task-opened",
+        "task-done",
+        "reminded",
+        "reversed",
         "parked",
         "suspended",
         "resumed",
@@ -313,6 +327,11 @@ _NOTES = frozenset(
     }
 )
 """Records without a message that a story would be hard to follow without."""
+
+
+def _published(at_ms: int, id: str, who: str, type: str, key: str | None, cause: str | None) -> _Node:
+    text = f"{who} publishes {type}{'' if key is None else f' of {key}'}"
+    return _Node(at_ms, "event", who, text, id, cause, type, rank=0 if cause == who else 1)
 
 
 def _participant(command: _Node) -> str:

@@ -23,6 +23,8 @@ from saga import (
     Trace,
     UnknownId,
     VirtualClock,
+    call,
+    publish,
     step,
     wait,
 )
@@ -414,3 +416,51 @@ def test_what_is_no_id_is_refused(open_runtime: OpenRuntime, id: str) -> None:
 def test_an_unknown_id_is_told(open_runtime: OpenRuntime) -> None:
     with pytest.raises(UnknownId, match="'nothing'; give that of a saga, an event, a command"):
         open_runtime(Payment).trace("nothing")
+
+
+class Prepare(Saga[Order]):
+    """Is called by another saga."""
+
+    @step()
+    def pack(self) -> Pack:
+        return Pack(self.input.id)
+
+    flow = (pack,)
+
+
+class Deliver(Saga[Order]):
+    """Calls another saga, and publishes by itself."""
+
+    @call(Prepare)
+    def prepare(self) -> Order:
+        return Order(self.input.id)
+
+    @publish
+    def tell(self) -> Fetched:
+        return Fetched(self.input.id)
+
+    @step()
+    def ship(self) -> Ship:
+        return Ship(self.input.id)
+
+    flow = (prepare, tell, ship)
+
+
+def test_called_sagas_and_events_of_sagas_are_in_the_story(open_runtime: OpenRuntime) -> None:
+    runtime = open_runtime(Shipment, sagas=[Deliver, Prepare])
+    runtime.start(Deliver, Order("a"), id="a").wait(DEADLINE)
+    lines = told(runtime.trace("a"))
+    assert lines == [
+        "a: Deliver version 1 starts",
+        "  prepare.1: Order/1 to saga Prepare/1",
+        "    a:prepare.1: Prepare version 1 starts",
+        "      pack.1: Pack/1 to shipment",
+        "        shipment: done",
+        "      ended: COMPLETED",
+        "    saga Prepare/1: done",
+        "  a publishes Fetched/1 of a",
+        "  ship.1: Ship/1 to shipment",
+        "    shipment: done",
+        "  ended: COMPLETED",
+    ]
+    assert told(runtime.trace("a:prepare.1:pack.1")) == lines
