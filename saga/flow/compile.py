@@ -194,14 +194,17 @@ class _Compiler:
         target = None if block.target is None else self.ids.get(id(block.target), "")
         return g.Compensate(id=part.id, scope=scope, next=following, target=target)
 
+    def watch(self, way: Part, outer: str) -> str:
+        """Compile a wait beside a scope that stands in `outer`, and what its events lead to."""
+        leaf = way.parts[0].id if way.parts else ""
+        end = self.put(g.End(id=f"{leaf}-whenever-end", scope=outer, wait=leaf))
+        return self.block(way, end, outer, END)
+
     def scope(self, part: Part, scope: Scope, following: str, outer: str, loop: str) -> str:
         codes = scope.catch if isinstance(scope.catch, Mapping) else {}
         targets = self.inner(part, "catch", following, outer, part.id)
         every = self.every(part, scope.every, outer, END)
-        whenever: list[str] = []
-        if part.inner("whenever"):
-            beside = self.put(g.End(id=f"{part.id}-whenever-end", scope=outer))
-            whenever = self.inner(part, "whenever", beside, outer, END)
+        whenever = [self.watch(way, outer) for way in reversed(part.inner("whenever"))][::-1]
         start = self.body(part, loop)
         undo = name_of(scope.compensation) if scope.compensation is not None else None
         return self.put(

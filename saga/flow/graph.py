@@ -96,6 +96,9 @@ class Start(_Node, frozen=True, tag="start"):
 class End(_Node, frozen=True, tag="end"):
     """Takes a token away. A scope is completed when no token is left in it."""
 
+    wait: str | None = None
+    """Id of the wait whose event has led here beside a scope: it is waited for anew, if that scope is still open."""
+
 
 class Terminate(_Node, frozen=True, tag="terminate"):
     """Ends its scope at once, as completed; what is still open in it is resolved, and undone if it was done."""
@@ -218,7 +221,8 @@ class Scope(_Node, frozen=True, tag="scope"):
     every: Every | None = None
     whenever: tuple[str, ...] = ()
     """Ids of waits (of the scope this one belongs to) for events that interrupt nothing (non-interrupting boundary
-    events): as long as this is open, each such event puts a token on the flow of its wait."""
+    events): as long as this is open, each such event puts a token on the flow of its wait, one after the other: the next
+    one is taken when that flow has come to its end."""
 
 
 class Repeat(_Node, frozen=True, tag="repeat"):

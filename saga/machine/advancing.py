@@ -66,6 +66,18 @@ def _start(turn: Turn, scope: str, node: g.Start) -> None:
 
 def _end(turn: Turn, scope: str, node: g.End) -> None:
     turn.touch(scope)
+    if node.wait is not None:
+        _watch_again(turn, scope, node.wait)
+
+
+def _watch_again(turn: Turn, scope: str, element: str) -> None:
+    """What an event beside a scope has led to is done: wait for the next one, if the scope is still open."""
+    wait = turn.graph.nodes[element]
+    assert isinstance(wait, g.Wait)
+    for host in turn.state.scopes.values():
+        if host.parent == scope and element in host.watches and host.direction is _FORWARD:
+            _open_wait(turn, scope, wait, host.watches[element], host=host.path)
+            return
 
 
 def _terminate(turn: Turn, scope: str, node: g.Terminate) -> None:

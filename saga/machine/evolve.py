@@ -224,12 +224,16 @@ def _wait_begun(state: State, record: r.WaitBegun) -> None:
     visit.event, visit.key = record.event, record.key
     visit.remind, visit.race, visit.host = record.remind, record.race, record.host
     if record.host:
-        state.scopes[record.host].hosts = True
+        host = state.scopes[record.host]
+        host.hosts = True
+        host.watches.pop(record.element, None)
     open_visit(state, visit)
 
 
 def _event_taken(state: State, record: r.EventTaken) -> None:
     visit = close_visit(state, record.path)
+    if visit.host:
+        state.scopes[visit.host].watches[visit.element] = visit.key
     state.used_events.add(record.event_id)
     know(state, item_of(state, visit), visit.element, record.event)
 

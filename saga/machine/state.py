@@ -268,6 +268,8 @@ class ScopeInstance(msgspec.Struct, gc=False):
     remind: int | None = None
     """When the next reminder is due."""
     reminded: int = 0
+    watches: dict[str, str] = {}
+    """Waits beside it whose event is being dealt with, and their keys: they are waited for again after that."""
     hosts: bool = False
     """There are, or were, waits that are boundary events of it."""
     round: int = 0

@@ -28,9 +28,6 @@ def event_arrived(turn: Turn, stimulus: s.EventArrived) -> None:
     assert isinstance(node, Wait)
     turn.record(r.EventTaken(visit.path, stimulus.event_id, stimulus.event))
     came(turn, visit, node.next)
-    if visit.host:  # it interrupts nothing, so the next one is waited for as well
-        path = turn.path(visit.scope, visit.element)
-        turn.record(r.WaitBegun(path, visit.element, visit.scope, visit.event, visit.key, host=visit.host))
 
 
 def came(turn: Turn, visit: Visit, target: str) -> None:

@@ -301,8 +301,8 @@ def test_what_happens_beside_a_scope_stands_outside_of_it(arrows_of: Arrows, gra
         "scope-1-start -> a",
         "a -> scope-1-end",
         "until_b -> c",
-        "c -> scope-1-whenever-end",
-        "until_d -> scope-1-whenever-end",
+        "c -> until_b-whenever-end",
+        "until_d -> until_d-whenever-end",
         "e -> scope-1-every-end",
     ]
     graph = graph_of(flow)

@@ -335,8 +335,6 @@ class _Compiler:
                 catching, waits = others[: len(block.catch)], others[len(block.catch) :]
                 start = self.body(id, body)
                 targets = [self.block(one, following, outer, id) for one in catching]
-                if waits:
-                    self.put(g.End(id=f"{id}-whenever-end", scope=outer))
                 return self.put(
                     g.Scope(
                         id=id,
@@ -348,7 +346,7 @@ class _Compiler:
                         compensation=block.undo,
                         undo_command=f"{block.undo}/1" if block.undo else None,
                         every=self.every(id, block.every, beside, outer),
-                        whenever=tuple(self.block(w, f"{id}-whenever-end", outer, "") for w in waits),
+                        whenever=tuple(self.watch(one, outer) for one in waits),
                     )
                 )
             case again():
@@ -359,6 +357,10 @@ class _Compiler:
                 return self.put(g.Terminate(id=id, scope=outer))
             case _:
                 raise TypeError(block)
+
+    def watch(self, way: tuple[str, Blocks, tuple[Any, ...]], outer: str) -> str:
+        wait = way[2][0][0]
+        return self.block(way, self.put(g.End(id=f"{wait}-whenever-end", scope=outer, wait=wait)), outer, "")
 
     def step(self, block: step | call, following: str, outer: str) -> g.Step:
         undo = block.name if block.undo is True else block.undo or None

@@ -20,14 +20,22 @@ def test_as_long_as_the_scope_is_open_its_events_are_waited_for() -> None:
 
 
 def test_each_event_makes_something_happen_beside_what_is_done_in_the_scope() -> None:
-    saga = (
-        watched().event("w", "e-1").sends("a", "note").waits("w").event("w", "e-2").sends("a", "note", "note")
-    )
-    assert saga.path("w") == "w.3"
+    saga = watched().event("w", "e-1").sends("a", "note").answer("note").waits("w").event("w", "e-2")
+    assert saga.sends("a", "note").path("note") == "note.2"
+    assert saga.answer("note").path("w") == "w.3"
+
+
+def test_the_next_event_is_taken_when_what_the_one_before_led_to_is_done() -> None:
+    """Else its values would take the place of those which that still needs."""
+    watched().event("w", "e-1").waits().answer("note").waits("w")
+
+
+def test_when_the_scope_is_done_meanwhile_no_other_event_is_waited_for() -> None:
+    watched().event("w").answer("a").answer("note").waits().sends("b")
 
 
 def test_an_event_is_taken_once() -> None:
-    watched().event("w", "e-1").event("w", "e-1").leaves().sends("a", "note")
+    watched().event("w", "e-1").answer("note").event("w", "e-1").leaves().sends("a").waits("w")
 
 
 def test_an_event_that_comes_after_the_scope_changes_nothing() -> None:
@@ -84,7 +92,7 @@ def test_each_visit_of_a_scope_has_waits_of_its_own() -> None:
 
 def test_a_scope_may_watch_for_several_events() -> None:
     both = ((wait("v"), step("x")), (wait("w"), step("y")))
-    scenario(scope(step("a"), whenever=both)).waits("v", "w").event("w").sends("a", "y").waits("v", "w")
+    scenario(scope(step("a"), whenever=both)).waits("v", "w").event("w").sends("a", "y").waits("v").answer("y").waits("v", "w")
 
 
 def test_a_scope_within_a_scope_takes_its_own_events_only() -> None:

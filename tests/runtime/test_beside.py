@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 
 from saga import (
     Event,
@@ -225,10 +224,6 @@ def test_what_was_done_beside_is_undone_too(open_runtime: OpenRuntime, script: S
     sound(store)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="what the second event led to overwrites the values of what the first one led to, while that is under way",
-)
 def test_events_that_come_quickly_do_not_mix_their_values(
     open_runtime: OpenRuntime, script: Script, store: Path
 ) -> None:
