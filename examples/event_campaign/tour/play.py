@@ -68,7 +68,7 @@ def play_held(stage: Stage) -> None:
     people.count_heads(stage, HELD.campaign_id, attended=19)
     people.rate(stage, HELD.campaign_id, marks=(5, 4, 5, 3, 4, 5))
     evaluation: Evaluation = tell(stage, HELD, since=first_day).answer
-    print("\n  The evaluation, which is the answer of the saga:\n")
+    print("\n  The answer of the saga is the evaluation:\n")
     for line in evaluation_lines(evaluation):
         print(line)
     print(f"\n  {(stage.now - first_day).days} days in {time.monotonic() - began:.1f} s")
@@ -104,8 +104,9 @@ def tell_killed(stage: Stage, ledger: Ledger, killer: Killer) -> None:
     """Let a new process finish what the killed one has begun, and print that."""
     tell(stage, KILLED, since=stage.now)
     asked = sum(path == "/refunds" and is_of(KILLED, id) for path, id, _ in ledger.asked)
-    print(f"\n  kill -9 after {killer.refunds} refunds; a new process has gone on")
-    print(f"  The provider was asked {asked} times to pay back")
+    print()
+    say(f"kill -9 after {killer.refunds} refunds; a new process has gone on")
+    say(f"The provider was asked {asked} times to pay back")
     check_refunds(ledger, KILLED, by_hand={})
 
 
@@ -157,10 +158,16 @@ def check_refunds(ledger: Ledger, story: Story, by_hand: dict[str, str]) -> None
     back = sum((amount(cents) for _, cents in refunds), Decimal(0))
     hand = sum(map(Decimal, by_hand.values()), Decimal(0))
     taken = amount(sum(charged.values()))
-    print(f"\n  Taken from {len(charged)} people: {taken}")
-    print(f"  Given back: {back} by the provider, {hand:.2f} by hand; to each of them once")
+    print()
+    say(f"Taken from {len(charged)} people: {taken}")
+    say(f"Given back: {back} by the provider, {hand:.2f} by hand; to each of them once")
     if given != Counter(dict.fromkeys(charged, 1)) or back + hand != taken:
         raise TourFailed(f"{taken} was taken, {back + hand} given back, how often: {given}")
+
+
+def say(text: str) -> None:
+    """Print a sentence below a timeline."""
+    print(paragraph(text, "  ", "    "))
 
 
 def is_of(story: Story, registration_id: str) -> bool:

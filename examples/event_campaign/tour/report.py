@@ -66,7 +66,7 @@ def evaluation_lines(found: Evaluation) -> Iterator[str]:
         ("result", _money(found.result), ""),
         ("satisfaction", mean, f"of {found.answers} answers; the goal was {goals.satisfaction}"),
     ):
-        yield f"  {name:<12} {value:>10}  {note}".rstrip()
+        yield paragraph(f"{name:<12} {value:>10}  {note}", "  ", " " * 27)
 
 
 def _money(amount: Decimal) -> str:
