@@ -1,4 +1,4 @@
-"""Calls a campaign off again and again, in a fork of its own and a store of its own, and kills it a little later each time.
+"""Calls campaigns off, each in a fork and a store of its own, and kills each a little later than the one before.
 
 Arguments: a directory for the stores, the address of the payment provider, and the stride. The fork number n is
 killed with signal 9 at the n-th seam that it passes after the decision, and n grows by the stride until a fork gets
