@@ -45,6 +45,7 @@ EXAMPLES: dict[str, tuple[str, set[str]]] = {  # name: what it shows, the extras
     "order_fulfilment": ("2,000 real orders, a process that is killed; the same as `demo`", {"demo"}),
     "trip_booking": ("car, hotel, flight; when one fails, what was booked is cancelled", set()),
     "web_shop": ("orders over HTTP, with FastAPI: at once, later, after a kill", {"web-shop"}),
+    "event_campaign": ("a conference: half a year of waiting, calling off, refunds, an evaluation", set()),
     "choreography": ("a chain of events beside a saga; both are changed and compared", set()),
 }
 

@@ -14,6 +14,7 @@ import msgspec
 
 from saga.machine import decode_records
 from saga.machine import records as r
+from saga.machine.state import REVERSAL
 from saga.store import JournalRow
 
 __all__ = ["HistoryEntry", "read_history"]
@@ -148,7 +149,10 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
     r.Answered: lambda x: f"{x.path}: the answer is made",
     r.CompensationBegun: lambda x: f"{x.path}: undoing {x.target or 'everything'} done so far",
     r.CompensationDone: lambda x: f"{x.path}: that is undone, the flow goes on",
-    r.UndoSent: lambda x: f"{x.path}: undoing {x.of}: {x.type} to {x.to}",
+    r.UndoSent: lambda x: (
+        f"{x.path}: undoing {x.of}: "
+        + (f"{x.to} undoes what it did" if x.type == REVERSAL else f"{x.type} to {x.to}")
+    ),
     r.UndoCompleted: lambda x: f"{x.path} undone{_VIA.get(x.via, '')}",
     r.UndoSkipped: lambda x: f"{x.path} not undone: {x.reason}",
     r.Parked: lambda x: f"{x.path} PARKED ({x.kind}): {_first_line(x.reason)}",

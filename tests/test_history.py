@@ -27,6 +27,14 @@ def test_every_kind_of_record_has_a_sentence() -> None:
 
 SENTENCES: list[tuple[Record, str]] = [
     (r.Reversed("book.1~1"), "the saga that called it is undone, and so this one is undone, too"),
+    (
+        r.UndoSent("book.1~1", "book", "", "book.1", "Unbook/1", Raw(b"{}"), "desk", 7),
+        "book.1~1: undoing book.1: Unbook/1 to desk",
+    ),
+    (
+        r.UndoSent("trip.1~1", "trip", "", "trip.1", "(reversal)", Raw(b"null"), "saga Trip/1", 0),
+        "trip.1~1: undoing trip.1: saga Trip/1 undoes what it did",
+    ),
     (r.ScopeEntered("repeat-1.2", "repeat-1", "", round=2), "repeat-1.2 entered, round 2"),
     (r.ScopeEntered("scope-1.1", "scope-1", "", 0), "scope-1.1 entered, until 1970-01-01 00:00:00"),
     (r.EachBegun("each-1.1", "each-1", "", "guests", [Raw(b"1")]), "each-1.1 entered, items: 1"),

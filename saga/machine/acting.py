@@ -35,8 +35,6 @@ def act(turn: Turn, action: s.Stimulus) -> None:
         case s.MarkDone():
             _mark_done(turn, action)
         case s.Suspend():
-            if turn.state.suspended:
-                raise NotPossible("it is suspended already")
             turn.record(r.Suspended(action.reason))
         case _:
             raise TypeError(f"{action!r} is no action of an operator")
@@ -66,8 +64,6 @@ def _only(state: State, path: str, phase: Phase, what: str) -> Visit:
 
 
 def _cancel(turn: Turn, action: s.Cancel) -> None:
-    if turn.state.suspended:
-        raise NotPossible("it is suspended; resume it first")
     if turn.state.scopes[TOP].direction is not Direction.FORWARD:
         return  # it is being undone already: a cancel changes nothing
     why_not = failing.cancel_refusal(turn)

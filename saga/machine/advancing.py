@@ -19,6 +19,10 @@ from saga.machine.turn import MOST_MOVES, Stuck, Turn
 
 __all__ = ["arrive", "complete"]
 
+MOST_ITEMS = 100_000
+"""For how many items of one turn tokens may move as often as for none: a long list is no endless loop, but there may be
+one around it."""
+
 _FORWARD = Direction.FORWARD  # looked up once: see `pending`
 
 
@@ -235,7 +239,9 @@ def _begin_items(turn: Turn, path: str, node: g.Each) -> None:
         index = items.begun
         item = f"{path}/item.{index + 1}"
         turn.record(r.ItemBegun(item, node.id, path, index))
-        turn.left = MOST_MOVES  # there is an end to the items, however many there are
+        turn.items += 1
+        if turn.items <= MOST_ITEMS:  # a long list is no flow that goes round and round
+            turn.left = MOST_MOVES
         turn.arrive(item, node.start)
     turn.touch(path)
 

@@ -84,6 +84,9 @@ class Turn(msgspec.Struct, gc=False):
     tokens: list[tuple[str, str]] = []
     dirty: dict[str, None] = {}
     left: int = MOST_MOVES
+    """How often tokens may still move."""
+    items: int = 0
+    """How many items were begun in this turn."""
 
     def record(self, record: Record) -> None:
         """Record a fact: it is applied to the state at once."""

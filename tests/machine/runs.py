@@ -275,16 +275,25 @@ class Run(World):
     def _wait_for_something(self) -> None:
         """A person decides, an event comes, or time goes by."""
         tasks = [(saga.id, path) for saga in self.alive() for path in saga.outside.tasks]
-        waits = [event for saga in self.alive() for event, _ in saga.outside.waits.values()]
         timers = self.timers()
-        if tasks and (not timers or self.chance(2)):
+        if tasks and not (timers and self.chance(2)):
             self.commit((tasks[0][0], self._decision(tasks[0][1])))
-        elif waits and (not timers or self.chance(2)):
-            self.commit(*self.publish(waits[0]))
+        elif (event := self._awaited(beside=self.chance(6))) and not (timers and self.chance(2)):
+            self.commit(*self.publish(event))
         elif timers:
             self.now = timers[0][0]
+        elif event := self._awaited(beside=True):
+            self.commit(*self.publish(event))
         else:
             raise Violation(f"in limbo: {[(saga.id, saga.outside) for saga in self.alive()]}")
+
+    def _awaited(self, *, beside: bool) -> str:
+        """Return an event that is waited for; `beside`: perhaps as a boundary event, which then is waited for again."""
+        for saga in self.alive():
+            for path, (event, _) in saga.outside.waits.items():
+                if beside or not saga.live.visits[path].host:
+                    return event
+        return ""
 
     def clear_up(self) -> None:
         """It is over. What is still on its way arrives."""

@@ -68,8 +68,8 @@ class _Schedule:
             case r.ScopeLeft():
                 self.leave(path)
             case r.ScopeFailed() | r.Terminated():
-                if isinstance(record, r.ScopeFailed) and record.code == "timeout" and not record.path:
-                    hold(record.element or now >= self.due[""], "the saga was out of time too early")
+                if isinstance(record, r.ScopeFailed) and record.code == "timeout":
+                    self.out_of_time(now, record.element)
                 self.gather(path)
             case r.Started() if record.due is not None:
                 self.due[""] = record.due
@@ -115,12 +115,26 @@ class _Schedule:
             self.rounds[record.path] = record.scope, record.element, record.round
             return
         assert isinstance(node, Scope)
+        due = None if node.timeout_ms is None else now + node.timeout_ms
+        hold(record.due == due, f"{record.path} ends at {record.due}, not {due}")
+        if due is not None:
+            self.due[record.path] = due
         if node.every is not None:
             self.reminders[record.path] = _Reminders(node.every, now)
             hold(record.remind == now + node.every.interval_ms, f"{record.path} reminds at {record.remind}")
 
+    def out_of_time(self, now: int, element: str) -> None:
+        """The saga, or a scope, is out of time, and not too early."""
+        if element and not isinstance(self.graph.nodes[element], Scope):
+            return  # what a step, a wait or a task is late with is not thrown by a timer of a scope
+        instances = {
+            path: due for path, due in self.due.items() if path.split("/")[-1].rpartition(".")[0] == element
+        }
+        hold(instances and min(instances.values()) <= now, f"{element!r} was out of time too early, at {now}")
+
     def leave(self, path: str) -> None:
         self.reminders.pop(path, None)
+        self.due.pop(path, None)
         if path in self.rounds:
             scope, element, number = self.rounds.pop(path)
             self.last_round[scope, element] = number
@@ -134,10 +148,11 @@ class _Schedule:
     def gather(self, path: str) -> None:
         """Whatever is in this scope is over."""
         prefix = f"{path}/" if path else ""
-        for book in (self.reminders, self.races, self.rounds, self.item_of, self.eaches):
+        for book in (self.due, self.reminders, self.races, self.rounds, self.item_of, self.eaches):
             for other in [other for other in book if other.startswith(prefix)]:
                 del book[other]  # type: ignore[attr-defined]
         self.reminders.pop(path, None)
+        self.due.pop(path, None)
 
     # --- waiting ------------------------------------------------------------------------------------
 

@@ -6,10 +6,13 @@ it completed; the flow waits for all of it. Ours: strictly in reverse, one at a 
 
 from __future__ import annotations
 
+import pytest
+
+from saga.machine import Unfitting, replay
 from saga.machine import records as r
 
 from .graphs import again, call, choice, compensate, each, end, parallel, repeat, scope, step, wait
-from .scenario import Scenario, scenario
+from .scenario import raw, scenario
 
 A, B = step("a", undo="A"), step("b", undo="B")
 
@@ -166,6 +169,13 @@ def test_a_cancelled_compensation_leaves_nothing_undone_twice() -> None:
     assert saga.sent_order() == ["a", "b", "B", "A"]
 
 
-def test_what_is_undone_while_it_does_not_fit_is_refused_in_replay() -> None:
-    saga = Scenario(A, B, compensate("a")).begun().answer("a").answer("b")
-    assert r.CompensationBegun("compensate-1.1", "compensate-1", "", "a") in saga.last
+def test_what_ends_meanwhile_in_the_same_scope_does_not_undo_it_twice() -> None:
+    saga = scenario(A, parallel(compensate(), wait("w", every=(10, ())))).answer("a").sends("A")
+    saga.at(10).leaves(r.Reminded).sends("A").answer("A").event("w").ends("COMPLETED")
+
+
+def test_a_compensation_of_what_was_not_done_does_not_fit() -> None:
+    saga = scenario(A, B, compensate("a")).answer("a").answer("b")
+    wrong = r.UndoSent("x.1~1", "x", "", "x.1", "X/1", raw(1), "context", 9)
+    with pytest.raises(Unfitting, match=r"x\.1 is to be undone, and was not done in ''"):
+        replay([*saga.records(), wrong])

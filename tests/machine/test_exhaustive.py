@@ -288,7 +288,7 @@ def test_two_crashes_break_nothing_either(name: str) -> None:
     Search(graph(FLOWS[name][0])).states(World(crashes=2, cancels=1))
 
 
-@pytest.mark.parametrize("name", FLOWS)
+@pytest.mark.parametrize("name", sorted(FLOWS.keys() - {"two calls at once"}))  # which send no commands
 @pytest.mark.parametrize("without", ["tombstones", "dedupe"])
 def test_without_a_protection_something_breaks(name: str, without: str) -> None:
     with pytest.raises(Violation, match="was carried out"):

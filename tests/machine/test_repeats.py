@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from saga.machine import advancing
 from saga.machine import records as r
 
-from .graphs import answer, choice, end, parallel, refuse, repeat, scope, step, wait
+from .graphs import answer, choice, each, end, parallel, refuse, repeat, scope, step, wait
 from .scenario import Scenario, scenario
 
 
@@ -115,6 +118,15 @@ def test_a_leaf_has_the_value_of_its_latest_round() -> None:
 
 def test_a_round_without_anything_to_wait_for_is_not_gone_through_for_ever() -> None:
     saga = scenario(repeat(answer("x"), until="enough", at_most=100_000), holds={"enough": False})
+    assert [incident.reason for incident in saga.pending.incidents.values()] == [
+        "it goes round and round without ever waiting"
+    ]
+
+
+def test_an_each_in_it_does_not_make_an_endless_loop_a_long_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(advancing, "MOST_ITEMS", 100)
+    flow = repeat(each("things", answer("x")), until="enough", at_most=100_000)
+    saga = scenario(flow, holds={"enough": False}, lists={"things": [1, 2]})
     assert [incident.reason for incident in saga.pending.incidents.values()] == [
         "it goes round and round without ever waiting"
     ]

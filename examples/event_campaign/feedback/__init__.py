@@ -1,0 +1,1 @@
+"""Feedback: what the visitors say afterwards."""

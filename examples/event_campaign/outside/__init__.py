@@ -1,0 +1,1 @@
+"""The world outside of the company, simulated: a payment provider."""

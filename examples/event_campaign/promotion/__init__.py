@@ -1,0 +1,1 @@
+"""Promotion: advertisements, and what they cost."""

@@ -1,0 +1,1 @@
+"""Venue: halls, and who has which hall on which day."""
