@@ -269,7 +269,7 @@ FLOWS: dict[str, tuple[Blocks, int, int]] = {
     "a compensation beside a branch": (parallel((C, compensate()), D), 0, 3806),
     "a compensation that is ended": (parallel((C, compensate()), (wait("w"), end())), 0, 232),
     "a wait that reminds": ((wait("w", every=(5, C, 1)), D), 0, 3463),
-    "a scope that watches": (scope(C, whenever=((wait("w"), task("t")),)), 0, 440),
+    "a scope that watches": (scope(C, whenever=((wait("w"), task("t")),)), 0, 330),
 }
 """Name → flow, cancels, and how many states that makes: with fewer, something would not happen any more."""
 
