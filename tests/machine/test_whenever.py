@@ -92,7 +92,9 @@ def test_each_visit_of_a_scope_has_waits_of_its_own() -> None:
 
 def test_a_scope_may_watch_for_several_events() -> None:
     both = ((wait("v"), step("x")), (wait("w"), step("y")))
-    scenario(scope(step("a"), whenever=both)).waits("v", "w").event("w").sends("a", "y").waits("v").answer("y").waits("v", "w")
+    scenario(scope(step("a"), whenever=both)).waits("v", "w").event("w").sends("a", "y").waits("v").answer(
+        "y"
+    ).waits("v", "w")
 
 
 def test_a_scope_within_a_scope_takes_its_own_events_only() -> None:
