@@ -7,8 +7,8 @@ from pathlib import Path
 
 from examples.choreography.comparison.difference import Change
 from examples.choreography.comparison.measure import Measured, contexts_in
-from examples.choreography.comparison.story import events_of, history_of
-from examples.terminal import heading, paragraph, timeline
+from examples.choreography.comparison.story import story_of
+from examples.terminal import heading, paragraph
 
 __all__ = ["report"]
 
@@ -27,10 +27,14 @@ def report(events: Measured, saga: Measured, folder: Path) -> None:
     print(heading("An order that was under way: paid, its goods not reserved yet"))
     print(*_under_way(events), *_under_way(saga), sep="\n")
     print(heading("What can be told about one order: nobody drives there"))
-    print(paragraph("From a chain of events, what has happened:"), end="\n\n")
-    print(*timeline(events_of(folder / events.variant / "store", STORY)), sep="\n")
-    print(f"\n{paragraph('From a saga also what was asked for, why it turned back, and that it is over:')}\n")
-    print(*timeline(history_of(folder / saga.variant / "store", STORY)), sep="\n")
+    print(paragraph("Of a chain of events `saga trace` tells what has happened, and because of what:"))
+    print(f"\n{story_of(folder / events.variant / 'store', STORY)}\n")
+    print(
+        paragraph(
+            "Of a saga also what was asked for, what came of it, where it turned back, and that it is over:"
+        )
+    )
+    print(f"\n{story_of(folder / saga.variant / 'store', STORY)}")
 
 
 def _diff(measured: Measured) -> Iterator[str]:
