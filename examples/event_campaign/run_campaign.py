@@ -184,7 +184,7 @@ class RunCampaign(Saga[ConferenceWanted], version=1):
         set_goals,
         approve_budget,
         choice((budget_is_approved, ()), otherwise=refuse("the board said no", code="budget-refused")),
-        scope(
+        scope(  # what `called_off` gives up, until the day
             scope(
                 parallel(
                     book_hall,

@@ -23,7 +23,7 @@ class NothingHappened(Exception):
 class Stage:
     """A company that is open, and its clock. Time is moved when all is quiet, to what is due next, and so on.
 
-    When it is waited in vain, NothingHappened is raised.
+    What waits here raises NothingHappened when it has waited in vain.
     """
 
     def __init__(self, company: Runtime, clock: VirtualClock) -> None:
