@@ -221,8 +221,8 @@ class Scope(_Node, frozen=True, tag="scope"):
     every: Every | None = None
     whenever: tuple[str, ...] = ()
     """Ids of waits (of the scope this one belongs to) for events that interrupt nothing (non-interrupting boundary
-    events): as long as this is open, each such event puts a token on the flow of its wait, one after the other: the next
-    one is taken when that flow has come to its end."""
+    events): as long as this is open, each such event puts a token on the flow of its wait, one after the other: the
+    next one is taken when that flow has come to its end."""
 
 
 class Repeat(_Node, frozen=True, tag="repeat"):
