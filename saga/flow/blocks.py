@@ -197,8 +197,8 @@ def scope(
       completed scope; without it, what was done in it is undone one by one.
     - `every`: `(interval, block)`: what happens beside it, each time the interval has passed; with a third value, at
       most so many times.
-    - `whenever`: `(wait, block)`, or several of these pairs: what happens beside it, each time such an event comes; several
-      events one after the other.
+    - `whenever`: `(wait, block)`, or several of these pairs: what happens beside it, each time such an event comes;
+      several events one after the other.
 
     What happens beside it belongs to what the scope stands in, and goes on when the scope is done.
     """
