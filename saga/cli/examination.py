@@ -312,7 +312,7 @@ def _suspects(reader: StoreReader) -> list[o.Suspect]:
             kind=row.kind,  # type: ignore[arg-type]
             no=row.no,
             stops=row.stops,
-            alone=bool(row.alone),
+            alone=row.alone,
             last_at=iso(row.last_ms),
         )
         for row in suspected(reader)

@@ -386,8 +386,8 @@ class Suspect(_Output, frozen=True, kw_only=True):
     """Of the command at the participant, of the event it listened to, or of the saga whose function it was."""
     stops: int
     """At how many such ends."""
-    alone: bool
-    """Nothing else was running at the last of them."""
+    alone: int
+    """At how many of them nothing else was running."""
     last_at: str | None
 
 

@@ -5,7 +5,7 @@ Rules
    it is carried out to its end, whatever that is. After one stop nothing special happens to it.
 2. After two it is on trial: at the end of a recovery it is carried out while nothing else is sent to any
    participant. The innocent are acquitted by that, and whoever ends the process then was alone.
-3. After three, alone at the last of them, it is not carried out any more: a command is parked, an event is set
+3. After three at which it was alone, it is not carried out any more: a command is parked, an event is set
    aside for its listener, a saga whose function it was is parked where it calls one. After `LAST` stops so is what
    never was alone, so that no process dies for ever.
 4. Trials are over when they have taken as long as a call may hang. Then everything goes on.
@@ -42,7 +42,7 @@ TRIED = 2
 """Stops after which something is carried out alone."""
 
 PARKED = 3
-"""Stops after which it is not carried out any more, if it was alone at the last one."""
+"""Stops at which it was alone, after which it is not carried out any more; of a saga's function, stops of any kind."""
 
 LAST = 10
 """Stops after which it is not carried out any more, whatever else was running."""
@@ -267,11 +267,11 @@ class SuspectAuthor(Author, gc=False, eq=False):
 
 
 def _is_guilty(row: SuspectRow) -> bool:
-    return row.stops >= LAST or (row.stops >= PARKED and bool(row.alone))
+    return row.stops >= LAST or (row.alone >= PARKED)
 
 
 def _reason(row: SuspectRow, what: str) -> str:
-    alone = ", the last time with nothing else running" if row.alone else ""
+    alone = f", at {row.alone} of them with nothing else running" if row.alone else ""
     return (
         f"{row.participant} was carrying out {what} at {row.stops} ends of the process that were no close{alone};"
         " it is not carried out again until a person says so"

@@ -285,7 +285,7 @@ class TimerRow(NamedTuple):
 
 
 class SuspectRow(NamedTuple):
-    """What was being carried out at `stops` unclean ends of runs; `alone`: at the last of them nothing else was."""
+    """What was being carried out at `stops` unclean ends of runs; `alone`: at how many of them nothing else was."""
 
     participant: str
     kind: str

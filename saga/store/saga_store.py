@@ -57,7 +57,7 @@ _GIVEN = {
 
 _SUSPECT = (
     "INSERT INTO suspects (participant, kind, no, stops, alone, last_ms) VALUES (?, ?, ?, 1, ?, ?)"
-    " ON CONFLICT DO UPDATE SET stops = stops + 1, alone = excluded.alone, last_ms = excluded.last_ms"
+    " ON CONFLICT DO UPDATE SET stops = stops + 1, alone = alone + excluded.alone, last_ms = excluded.last_ms"
 )
 
 

@@ -141,7 +141,7 @@ CREATE TABLE suspects (
     kind        TEXT    NOT NULL CHECK (kind IN ('command', 'event', 'saga')),
     no          INTEGER NOT NULL CHECK (no >= 1),                 -- of the command there, of the event, of the saga
     stops       INTEGER NOT NULL CHECK (stops >= 1),              -- at how many such ends
-    alone       INTEGER NOT NULL CHECK (alone IN (0, 1)),         -- 1: at the last of them nothing else was running
+    alone       INTEGER NOT NULL CHECK (alone BETWEEN 0 AND stops), -- at how many of them nothing else was running
     last_ms     INTEGER NOT NULL,                                 -- when the last of them was found
     PRIMARY KEY (participant, kind, no)
 ) STRICT, WITHOUT ROWID;

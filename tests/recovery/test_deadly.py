@@ -1,4 +1,4 @@
-"""What ends the process whenever it is carried out is found, and does so three times, no more (docs/adr/0010)."""
+"""What ends the process whenever it is carried out is found, and does so five times at most (docs/adr/0010)."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def test_a_command_that_ends_the_process_is_parked_and_the_others_go_through(
     zygote: Zygote, store: Path, scenario: str
 ) -> None:
     *died, last = runs(zygote, store, scenario)
-    assert len(died) == 3
+    assert 3 <= len(died) <= 5  # five where another one was running beside it at the first two
     end = "COMPENSATED" if scenario == "InUndo" else "COMPLETED"
     assert last.told("ended") == [[key, end] for key in INNOCENT]
     incidents = ask(store, "saga.db", "SELECT id, kind, reason FROM incidents")
     assert [row[:2] for row in incidents] == [("deadly", "poison")]
-    assert "at 3 ends of the process" in str(incidents[0][2])
+    assert f"at {len(died)} ends of the process that were no close, at 3 of them" in str(incidents[0][2])
     assert ask(store, "saga.db", "SELECT * FROM suspects") == []
 
     mended = zygote.run(Job(str(store), scenario, deadly=False, retry=True))
@@ -75,7 +75,7 @@ def test_a_command_that_hangs_until_the_supervisor_ends_the_process_is_parked(
 
 
 def test_a_retry_of_what_is_not_mended_begins_to_count_anew(zygote: Zygote, store: Path) -> None:
-    assert len(runs(zygote, store, "InPool")) == 4
+    assert 4 <= len(runs(zygote, store, "InPool")) <= 6
     again = zygote.run(Job(str(store), "InPool", retry=True))
     assert again.killed
     assert len(runs(zygote, store, "InPool")) == 3
