@@ -267,7 +267,7 @@ class SuspectAuthor(Author, gc=False, eq=False):
 
 
 def _is_guilty(row: SuspectRow) -> bool:
-    return row.stops >= LAST or (row.alone >= PARKED)
+    return row.stops >= LAST or row.alone >= PARKED
 
 
 def _reason(row: SuspectRow, what: str) -> str:

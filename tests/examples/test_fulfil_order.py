@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from examples.money import cents
 from examples.order_fulfilment.checkout.messages import OrderLine, OrderPlaced
 from examples.order_fulfilment.inventory.messages import Item, ReceiveGoods, ReportFetched
-from examples.order_fulfilment.money import cents
 from examples.order_fulfilment.outside import fate
 from examples.order_fulfilment.outside.processor import Ledger, Processor
 from examples.order_fulfilment.payment.messages import KeepCard, RedeemVoucher

@@ -9,17 +9,15 @@ idempotency key it does once, and answers twice. With another key it does it aga
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-__all__ = ["Ledger", "PaymentProvider"]
+from examples.company import Company, Reply
 
-Reply = tuple[HTTPStatus, dict[str, str]]
+__all__ = ["Ledger", "PaymentProvider"]
 
 
 @dataclass
@@ -66,75 +64,24 @@ def _refused(code: str, reason: str) -> Reply:
     return HTTPStatus.CONFLICT, {"code": code, "reason": reason}
 
 
-class PaymentProvider:
-    """The provider, open for business while it is used as a context manager.
+class PaymentProvider(Company):
+    """The provider. See `Company`.
 
     `ledger`: what it has done. `before_answering` is called with path and wish when it was carried out and the answer
     is not sent yet.
     """
 
-    def __init__(self, before_answering: Callable[[str, dict[str, Any]], None] | None = None) -> None:
-        self.ledger = Ledger()
-        self._server = _Server(self.ledger, before_answering)
-        self._thread = threading.Thread(target=self._serve, name="provider", daemon=True)
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> PaymentProvider:
-        self._thread.start()
-        return self
-
-    def _serve(self) -> None:
-        self._server.serve_forever(poll_interval=0.02)
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
-class _Server(ThreadingHTTPServer):
-    """Listens on a free port of this machine."""
-
-    daemon_threads = True
-    request_queue_size = 128
-
     def __init__(
-        self, ledger: Ledger, before_answering: Callable[[str, dict[str, Any]], None] | None
+        self, before_answering: Callable[[str, dict[str, Any]], None] = lambda path, wish: None
     ) -> None:
-        self.ledger, self.before_answering = ledger, before_answering
-        self.lock = threading.Lock()
-        super().__init__(("127.0.0.1", 0), _Clerk)
+        super().__init__()
+        self.ledger = Ledger()
+        self._before_answering = before_answering
+        self._lock = threading.Lock()
 
-    def handle_error(self, *_: Any) -> None:
-        """A company that is killed hangs up in the middle of a call: that is no error here."""
-
-
-class _Clerk(BaseHTTPRequestHandler):
-    """Takes one wish."""
-
-    server: _Server
-
-    def do_POST(self) -> None:
-        """Carry out the wish, and answer."""
-        length = int(self.headers["Content-Length"])
-        body = self.rfile.read(length)
-        if len(body) < length:
-            return  # whoever asked was killed in the middle of the question
-        wish = json.loads(body)
-        with self.server.lock:
-            status, reply = self.server.ledger.carry_out(self.headers["Idempotency-Key"], self.path, wish)
-        if self.server.before_answering is not None:
-            self.server.before_answering(self.path, wish)
-        answer = json.dumps(reply).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: Any) -> None:
-        """It keeps its own books, and writes nothing to the screen."""
+    def answer(self, key: str, path: str, wish: dict[str, Any]) -> Reply:
+        """See `Company`."""
+        with self._lock:
+            reply = self.ledger.carry_out(key, path, wish)
+        self._before_answering(path, wish)
+        return reply

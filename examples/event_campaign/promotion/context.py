@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from examples.event_campaign.money import amount
 from examples.event_campaign.promotion.messages import Advertise, Spent, SumUp
 from examples.event_campaign.promotion.tables import migrations
+from examples.money import amount
 from saga import Context
 
 __all__ = ["Promotion"]

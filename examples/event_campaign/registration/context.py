@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from examples.event_campaign.money import amount, cents
 from examples.event_campaign.registration.messages import (
     Closed,
     CloseRegistration,
@@ -20,6 +19,7 @@ from examples.event_campaign.registration.messages import (
     StopRegistration,
 )
 from examples.event_campaign.registration.tables import migrations
+from examples.money import amount, cents
 from saga import Context, Rejected
 
 __all__ = ["Registration"]

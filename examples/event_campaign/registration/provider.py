@@ -11,9 +11,9 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from examples.event_campaign.money import cents
 from examples.event_campaign.registration.context import Registration
 from examples.event_campaign.registration.messages import Charge, Charged, PayBack
+from examples.money import cents
 from saga import Gateway, Rejected
 
 __all__ = ["Provider"]

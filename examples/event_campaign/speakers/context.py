@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from examples.event_campaign.money import amount, cents
 from examples.event_campaign.speakers.messages import (
     AnswerInvitation,
     Engage,
@@ -15,6 +14,7 @@ from examples.event_campaign.speakers.messages import (
     Withdraw,
 )
 from examples.event_campaign.speakers.tables import migrations
+from examples.money import amount, cents
 from saga import Context, Rejected
 
 __all__ = ["Speakers"]

@@ -14,13 +14,13 @@ from typing import Any
 
 from examples.event_campaign.company import make_company
 from examples.event_campaign.evaluation import Evaluation
-from examples.event_campaign.money import amount
 from examples.event_campaign.outside.payment_provider import Ledger, PaymentProvider
 from examples.event_campaign.run_campaign import ConferenceWanted
 from examples.event_campaign.tour import people
 from examples.event_campaign.tour.ideas import CALLED_OFF, GOALS, HELD, KILLED, REFUSED, Story, conference
 from examples.event_campaign.tour.report import evaluation_lines, timeline_lines
 from examples.event_campaign.tour.stage import PATIENCE_S, Stage
+from examples.money import amount
 from examples.terminal import heading, paragraph
 from saga import Outcome, VirtualClock
 

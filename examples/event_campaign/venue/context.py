@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from examples.event_campaign.money import amount, cents
 from examples.event_campaign.venue.messages import BookHall, CancelHall, HallBooked
 from examples.event_campaign.venue.tables import migrations
+from examples.money import amount, cents
 from saga import Context, Rejected
 
 __all__ = ["Venue"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
+from examples.money import cents, total_of
 from examples.order_fulfilment.checkout.messages import OrderAccepted, OrderPlaced, PlaceOrder
 from examples.order_fulfilment.checkout.tables import migrations
 from examples.order_fulfilment.inventory.messages import StockChanged
-from examples.order_fulfilment.money import cents, total_of
 from saga import Context, Rejected
 
 __all__ = ["Checkout"]

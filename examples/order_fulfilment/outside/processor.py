@@ -12,23 +12,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 import threading
 import time
-import traceback
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from examples.company import Company, Reply
 from examples.order_fulfilment.outside import fate
 
 __all__ = ["Processor"]
 
 THINKING_S = 0.02
 """How long the processor takes, in real seconds: long enough for a kill to come in between."""
-
-Reply = tuple[HTTPStatus, dict[str, Any]]
 
 
 class Ledger:
@@ -96,67 +92,19 @@ class Ledger:
             self._db.close()
 
 
-class Processor:
-    """The processor, open for business while it is used as a context manager."""
+class Processor(Company):
+    """The processor. See `Company`."""
 
     def __init__(self, ledger_file: Path) -> None:
+        super().__init__()
         self._ledger = Ledger(ledger_file)
-        self._server = _Server(self._ledger)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="processor", daemon=True)
 
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Processor:
-        self._thread.start()
-        return self
+    def answer(self, key: str, path: str, wish: dict[str, Any]) -> Reply | None:
+        """See `Company`."""
+        reply, is_new = self._ledger.carry_out(key, path, wish)
+        time.sleep(THINKING_S)
+        return None if is_new and fate.answer_gets_lost(key) else reply
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__exit__()
         self._ledger.close()
-
-
-class _Server(ThreadingHTTPServer):
-    """Listens on a free port of this machine."""
-
-    daemon_threads = True
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
-        super().__init__(("127.0.0.1", 0), _Counter)
-
-    def handle_error(self, *_: object) -> None:
-        """A shop that is killed hangs up in the middle of a call: that is no error here."""
-        if not isinstance(sys.exception(), ConnectionError):
-            traceback.print_exc()
-
-
-class _Counter(BaseHTTPRequestHandler):
-    """Takes one order."""
-
-    server: _Server
-
-    def do_POST(self) -> None:
-        """Carry out the order; answer, unless the line breaks."""
-        length = int(self.headers["Content-Length"])
-        body = self.rfile.read(length)
-        if len(body) < length:
-            return  # whoever asked was killed in the middle of the question
-        key = self.headers["Idempotency-Key"]
-        (status, reply), is_new = self.server.ledger.carry_out(key, self.path, json.loads(body))
-        time.sleep(THINKING_S)
-        if is_new and fate.answer_gets_lost(key):
-            return
-        answer = json.dumps(reply).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: object) -> None:
-        """It keeps its own books, and writes nothing to the screen."""

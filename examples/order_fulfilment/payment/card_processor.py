@@ -11,7 +11,7 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from examples.order_fulfilment.money import cents
+from examples.money import cents
 from examples.order_fulfilment.payment.context import Payment
 from examples.order_fulfilment.payment.inner_messages import CardCharged, ChargeCard, RefundCharge
 from saga import Gateway, Rejected

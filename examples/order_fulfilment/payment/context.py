@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from examples.order_fulfilment.money import amount, cents
+from examples.money import amount, cents
 from examples.order_fulfilment.payment.inner_messages import (
     BookPayment,
     CardUpdated,

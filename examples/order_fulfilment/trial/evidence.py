@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
-from examples.order_fulfilment.money import amount, total_of
+from examples.money import amount, total_of
 from examples.order_fulfilment.outside.baskets import Basket, read_baskets
 from examples.order_fulfilment.trial.folder import Folder, reading
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
-from examples.order_fulfilment.money import amount, cents, total_of
+from examples.money import amount, cents, total_of
 from examples.order_fulfilment.outside import fate
 from examples.order_fulfilment.trial.evidence import (
     ABOUT_CARDS,

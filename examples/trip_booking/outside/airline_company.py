@@ -9,13 +9,12 @@ same idempotency key it does once, and answers twice.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+
+from examples.company import Company, Reply
 
 __all__ = ["AirlineCompany", "Books", "Ticket"]
 
@@ -24,8 +23,6 @@ FULL = {"Reykjavik"}
 
 CUT_OFF = {"Havana"}
 """The line from there breaks before the answer about a ticket is through, each time."""
-
-Reply = tuple[HTTPStatus, dict[str, str]]
 
 
 @dataclass
@@ -79,72 +76,21 @@ class Books:
         return [ticket for ticket in self.tickets if ticket.trip == trip]
 
 
-class AirlineCompany:
-    """The airline, open for business while it is used as a context manager.
+class AirlineCompany(Company):
+    """The airline. See `Company`.
 
     `before_answering` is called with the wish when it was carried out and the answer is not sent yet.
     """
 
     def __init__(self, before_answering: Callable[[dict[str, str]], None] = lambda wish: None) -> None:
+        super().__init__()
         self.books = Books()
-        self._server = _Server(self.books, before_answering)
-        self._thread = threading.Thread(target=self._serve, name="airline", daemon=True)
+        self._before_answering = before_answering
+        self._lock = threading.Lock()
 
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> AirlineCompany:
-        self._thread.start()
-        return self
-
-    def _serve(self) -> None:
-        self._server.serve_forever(poll_interval=0.02)
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
-class _Server(ThreadingHTTPServer):
-    """Listens on a free port of this machine."""
-
-    daemon_threads = True
-
-    def __init__(self, books: Books, before_answering: Callable[[dict[str, str]], None]) -> None:
-        self.books, self.before_answering = books, before_answering
-        self.lock = threading.Lock()
-        super().__init__(("127.0.0.1", 0), _Clerk)
-
-    def handle_error(self, *_: Any) -> None:
-        """An agency that is killed hangs up in the middle of a call: that is no error here."""
-
-
-class _Clerk(BaseHTTPRequestHandler):
-    """Takes one wish."""
-
-    server: _Server
-
-    def do_POST(self) -> None:
-        """Carry out the wish; answer, unless the line breaks."""
-        length = int(self.headers["Content-Length"])
-        body = self.rfile.read(length)
-        if len(body) < length:
-            return  # whoever asked was killed in the middle of the question
-        wish = json.loads(body)
-        with self.server.lock:
-            status, reply = self.server.books.carry_out(self.headers["Idempotency-Key"], self.path, wish)
-        self.server.before_answering(wish)
-        if wish.get("to") in CUT_OFF:
-            return
-        answer = json.dumps(reply).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: Any) -> None:
-        """It keeps its own books, and writes nothing to the screen."""
+    def answer(self, key: str, path: str, wish: dict[str, str]) -> Reply | None:
+        """See `Company`."""
+        with self._lock:
+            reply = self.books.carry_out(key, path, wish)
+        self._before_answering(wish)
+        return None if wish.get("to") in CUT_OFF else reply

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from examples.web_shop.money import cents
+from examples.money import cents
 from examples.web_shop.payment.context import Payment
 from examples.web_shop.payment.messages import CardCharged, ChargeCard, RefundCharge
 from saga import Gateway, Rejected

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from examples.web_shop.money import amount
+from examples.money import amount
 from examples.web_shop.warehouse.messages import (
     GoodsReserved,
     Line,
