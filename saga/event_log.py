@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -18,8 +18,9 @@ from saga.codec import codec_for
 from saga.errors import SagaError, UsageError
 from saga.messages import Event, type_name
 from saga.store import EventRow, RetryRow
+from saga.times import utc
 
-__all__ = ["Delivery", "EventClasses", "LoggedEvent", "checked_count", "event_type_of", "moment"]
+__all__ = ["Delivery", "EventClasses", "LoggedEvent", "checked_count", "event_type_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class EventClasses:
     def logged(self, row: EventRow, wanted: type[Any] | None = None) -> LoggedEvent:
         """Return a row of the log with its event."""
         event = self.read(row.type, row.payload, wanted)
-        at = moment(row.at_ms)
+        at = utc(row.at_ms)
         return LoggedEvent(
             row.no, row.id, row.type, row.key, event, at, row.source, row.correlation, row.causation
         )
@@ -105,15 +106,10 @@ class EventClasses:
             self.read(row.event_type, row.payload),
             row.correlation,
             row.attempt,
-            moment(row.failed_ms),
-            None if row.due_ms is None else moment(row.due_ms),
+            utc(row.failed_ms),
+            None if row.due_ms is None else utc(row.due_ms),
             row.reason,
         )
-
-
-def moment(ms: int) -> datetime:
-    """Return UTC ms as a datetime."""
-    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 _TYPE = re.compile(r"[A-Za-z_][\w.\-]*/[1-9][0-9]*")

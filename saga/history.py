@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from saga.machine import decode_records
 from saga.machine import records as r
 from saga.machine.state import REVERSAL
 from saga.store import JournalRow
+from saga.times import utc
 
 __all__ = ["HistoryEntry", "read_history"]
 
@@ -43,7 +44,7 @@ class HistoryEntry:
 def read_history(rows: Iterable[JournalRow]) -> Iterator[HistoryEntry]:
     """Yield the entries of a journal in order. A row whose payload was erased gives one entry that says so."""
     for row in rows:
-        at = datetime.fromtimestamp(row.at_ms / 1000, UTC)
+        at = utc(row.at_ms)
         if row.records is None:
             yield HistoryEntry(row.seq, at, "erased", "", "what happened was erased", row.cause, {})
             continue
@@ -54,7 +55,7 @@ def read_history(rows: Iterable[JournalRow]) -> Iterator[HistoryEntry]:
 
 
 def _time(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return utc(ms).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _first_line(reason: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
 from saga.store import ScheduleRow, StoreReader
+from saga.times import utc
 
 __all__ = ["DUE_AT", "SCHEDULE", "Schedule", "due_text", "read_schedules", "run_id", "schedule_of"]
 
@@ -49,7 +50,7 @@ def run_id(name: str, due_ms: int) -> str:
 
 def due_text(due_ms: int) -> str:
     """Return a time of a schedule as `2026-11-26T02:00:00Z`, which `datetime.fromisoformat` reads."""
-    return _moment(due_ms).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return utc(due_ms).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def read_schedules(reader: StoreReader) -> list[Schedule]:
@@ -69,14 +70,10 @@ def schedule_of(row: ScheduleRow) -> Schedule:
         row.time_zone,
         row.missed,
         row.overlap,
-        _moment(row.since_ms),
-        None if row.next_ms is None else _moment(row.next_ms),
-        None if last is None else _moment(last),
+        utc(row.since_ms),
+        None if row.next_ms is None else utc(row.next_ms),
+        None if last is None else utc(last),
         None if last is None else run_id(row.name, last),
         row.runs,
         row.problem,
     )
-
-
-def _moment(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from saga.store import StoreReader
+from saga.times import utc
 
 __all__ = ["OpenTask", "read_tasks"]
 
@@ -53,10 +54,6 @@ def _tasks(rows: Iterable[Any]) -> Iterable[OpenTask]:
             msgspec.json.decode(row.subject),
             row.answer_type,
             row.assignee,
-            _moment(row.since_ms),
-            None if row.due_ms is None else _moment(row.due_ms),
+            utc(row.since_ms),
+            None if row.due_ms is None else utc(row.due_ms),
         )
-
-
-def _moment(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)

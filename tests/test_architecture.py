@@ -52,6 +52,7 @@ class Layer:
 
 HOUSE = (
     Layer("errors", EFFECTS, pure=True),  # one error tree
+    Layer("times", EFFECTS, pure=True),  # as they are stored, and as Python knows them
     Layer("seams", EFFECTS, pure=True),  # where a crash is tested; off, nothing
     Layer("messages", EFFECTS, pure=True),  # commands, events, refusals
     Layer("participants", EFFECTS, pure=True),  # what an author derives contexts and gateways from

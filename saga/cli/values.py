@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from saga.times import utc
 
 __all__ = ["first_line", "iso", "lasted", "moment", "size"]
 
@@ -12,7 +12,7 @@ def iso(ms: int | None) -> str | None:
     if ms is None:
         return None
     try:
-        text = datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
+        text = utc(ms).isoformat(timespec="milliseconds")
     except (OverflowError, ValueError, OSError):
         return f"{ms} ms"  # beyond the year 9999: only damage, or a sleep of centuries
     return text.replace("+00:00", "Z")

@@ -27,6 +27,7 @@ from saga.flow.saga import forget_value, make_view, set_value
 from saga.machine.state import REVERSAL, Done, Item, Sent, State, call_to, is_call
 from saga.machine.turn import Stuck
 from saga.messages import key_field, type_name
+from saga.times import utc
 
 __all__ = ["Author", "Routing", "key_text"]
 
@@ -395,4 +396,4 @@ class _Latest:
 @lru_cache(maxsize=64)
 def _moment(ms: int) -> datetime:
     """Return a time in UTC ms as a datetime; many sagas begin at the same one."""
-    return datetime.fromtimestamp(ms / 1000, UTC)
+    return utc(ms)

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from saga.event_log import moment
 from saga.history import HistoryEntry, read_history
 from saga.machine import command_id
 from saga.store import EventRow, InboxRow
 from saga.store.inspection import StoredSaga
 from saga.story.gathering import Story
+from saga.times import utc
 
 __all__ = ["Trace", "TraceEntry", "tell"]
 
@@ -92,7 +92,7 @@ def _entries(root: _Node) -> Iterator[TraceEntry]:
     stack = [(0, root)]  # a chain of events may be longer than Python's own stack
     while stack:
         depth, node = stack.pop()
-        at = None if node.at_ms is None else moment(node.at_ms)
+        at = None if node.at_ms is None else utc(node.at_ms)
         yield TraceEntry(
             depth, at, node.what, node.who, node.text, node.id, node.cause, node.type, node.outcome
         )
@@ -284,7 +284,7 @@ class _Teller:
                         text += (
                             "; set aside"
                             if retry.due_ms is None
-                            else f"; again at {str(moment(retry.due_ms))[:19]}"
+                            else f"; again at {str(utc(retry.due_ms))[:19]}"
                         )
                     elif event.no <= listener.position:
                         outcome, text = "done", f"{context} has listened"
