@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from saga.errors import NotEncodable
+from saga.errors import NotEncodable, UsageError
 from saga.machine import Status
 
-__all__ = ["MOST_ID", "checked_id", "checked_statuses", "checked_tags", "milliseconds"]
+__all__ = ["MOST_ID", "checked_count", "checked_id", "checked_statuses", "checked_tags", "milliseconds"]
 
 MOST_ID = 500
 """Characters of an id, at most; ids are repeated in every message of a saga."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def checked_count(name: str, value: object, least: int) -> int:
+    """Return `value` if it is a whole number from `least` on. Raises UsageError for anything else."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**62:
+        raise UsageError(f"{name}={value!r:.80}: write a whole number from {least}")
+    return value
 
 
 def checked_id(id: str, most: int = MOST_ID, what: str = "id") -> str:

@@ -20,7 +20,7 @@ from saga.messages import Event, type_name
 from saga.store import EventRow, RetryRow
 from saga.times import utc
 
-__all__ = ["Delivery", "EventClasses", "LoggedEvent", "checked_count", "event_type_of"]
+__all__ = ["Delivery", "EventClasses", "LoggedEvent", "event_type_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +124,3 @@ def event_type_of(event: type[Event] | str) -> str:
     raise UsageError(
         f"{event!r:.80} is no event type: give its class, or its stored name, such as 'GoodsFetched/1'"
     )
-
-
-def checked_count(name: str, value: object, least: int) -> int:
-    """Return `value` if it is a whole number from `least` on. Raises UsageError for anything else."""
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**62:
-        raise UsageError(f"{name}={value!r:.80}: write a whole number from {least}")
-    return value

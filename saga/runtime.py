@@ -26,7 +26,7 @@ from typing import Any, Generic, Literal, Self, TypeVar, cast
 from msgspec import Raw
 
 from saga.actors.crew import Crew, Settings
-from saga.arguments import MOST_ID, checked_id, checked_statuses, checked_tags, milliseconds
+from saga.arguments import MOST_ID, checked_count, checked_id, checked_statuses, checked_tags, milliseconds
 from saga.clock import Clock, SystemClock
 from saga.codec import codec_for
 from saga.coordination import requests as q
@@ -47,7 +47,7 @@ from saga.errors import (
     UnknownSaga,
     UsageError,
 )
-from saga.event_log import Delivery, EventClasses, LoggedEvent, checked_count, event_type_of
+from saga.event_log import Delivery, EventClasses, LoggedEvent, event_type_of
 from saga.flow.definition import Definition
 from saga.flow.saga import Saga
 from saga.handle import Handle, refuse_in_actor
