@@ -6,6 +6,7 @@
     python3 run.py test     the tests, with pytest                                   (-k timer -x)
     python3 run.py lint     ruff check, ruff format --check, mypy --strict           (--fix)
     python3 run.py bench    the benchmarks                                           (--quick --json FILE)
+    python3 run.py reliability    the fault tests; without a command it lists them   (sim --seeds 1000)
 
 What follows the command is passed on to it; for `lint`, to `ruff check`. The exit code is the command's.
 Everything runs in the project's folder, and relative file names are taken from there.
@@ -35,11 +36,23 @@ STAMP = "installed.json"  # in the environment: what it holds; written when all 
 
 EXTRAS: dict[str, set[str]] = {
     "demo": {"demo"},
-    "test": {"demo", "web-shop", "test"},  # the examples run as tests
-    "lint": {"cron", "demo", "web-shop", "lint"},  # mypy reads what the examples and extras import
+    "test": {"demo", "reliability", "test", "web-shop"},  # the examples and fault tests run as tests
+    "lint": {
+        "cron",
+        "demo",
+        "lint",
+        "reliability",
+        "web-shop",
+    },  # mypy reads what the examples and extras import
     "bench": set(),
+    "reliability": {"reliability"},
 }
-MODULES = {"demo": "examples.order_fulfilment", "test": "pytest", "bench": "benchmarks"}
+MODULES = {
+    "demo": "examples.order_fulfilment",
+    "test": "pytest",
+    "bench": "benchmarks",
+    "reliability": "reliability",
+}
 
 EXAMPLES: dict[str, tuple[str, set[str]]] = {  # name: what it shows, the extras it needs
     "order_fulfilment": ("2,000 real orders, a process that is killed; the same as `demo`", {"demo"}),
