@@ -10,7 +10,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -136,7 +138,7 @@ def test_a_store_that_may_not_be_read_is_told(
     run: Run, command: str, store: Path, locked: str, request: pytest.FixtureRequest
 ) -> None:
     run(*line_for(command))  # loads what the command is made of, which nobody might not read either
-    for path in (*store.parents[:3], store):
+    for path in takewhile(lambda path: path != Path(tempfile.gettempdir()), (store, *store.parents)):
         path.chmod(0o755)
     (store / locked).chmod(0)
     request.addfinalizer(lambda: (store / locked).chmod(0o755))  # after `nobody` is somebody again
