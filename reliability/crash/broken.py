@@ -7,7 +7,7 @@ from collections.abc import Callable
 from reliability.crash import shop
 from reliability.crash.job import tell
 from reliability.crash.shopping import Work
-from saga import Saga, seams
+from saga import Saga, StoreFailed, seams
 from saga.store import Batch, ContextStore, SagaStore
 
 __all__ = ["PROTECTIONS"]
@@ -54,8 +54,23 @@ def move_on_before_the_run() -> None:
     SagaStore.commit = in_two  # type: ignore[method-assign]
 
 
+def take_failures_for_success() -> None:
+    """Go on after a write that has failed as if it had not."""
+    commit = SagaStore.commit
+
+    def go_on(self: SagaStore, batch: Batch) -> int:
+        try:
+            return commit(self, batch)
+        except StoreFailed:
+            self.commit_no += 1
+            return self.commit_no
+
+    SagaStore.commit = go_on  # type: ignore[method-assign]
+
+
 PROTECTIONS: dict[str, Callable[[], None]] = {
     "schedule": move_on_before_the_run,
     "inbox": forget_the_inbox,
     "acknowledgement": acknowledge_too_early,
+    "failure": take_failures_for_success,
 }

@@ -231,6 +231,26 @@ def scaled(work: Work) -> None:
     work.finish()
 
 
+def mixed(work: Work) -> None:
+    """Everything at once, some twenty sagas: what `reliability.syscalls` runs."""
+    nightly = "good-nightly"
+    work.runtime.schedule(nightly, shop.Nightly, shop.Order(nightly, 0), cron="0 3 * * *", missed="all")
+    tell(f"scheduled {nightly}")
+    work.start(shop.Fulfil, "good-1", "refused-1", "shaky-1", "good-2")
+    work.start(shop.Collect, "good-3", "forgotten-1", "clumsy-1", "refused-2", "good-4")
+    work.start(shop.Together, "good-5", "refused-3")
+    work.start(shop.Hasty, "good-6", "refused-4")
+    work.start(shop.Hurry, "slow-1", "slow-2", "good-7")
+    work.quietly(work.runtime.cancel, "good-4", "changed my mind")
+    if not work.drain:
+        work.let_pass(timedelta(hours=2))
+    shop.Cards.released.set()
+    work.until(timedelta(days=2))
+    work.until_scheduled()
+    work.ids = [row.id for row in work.runtime.list(limit=10_000)]
+    work.finish()
+
+
 SCENARIOS: dict[str, Callable[[Work], None]] = {
     each.__name__: each
     for each in (
@@ -248,6 +268,7 @@ SCENARIOS: dict[str, Callable[[Work], None]] = {
         retention,
         overdue,
         scaled,
+        mixed,
     )
 }
 
