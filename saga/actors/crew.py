@@ -38,6 +38,7 @@ from saga.coordination.participation import Participant
 from saga.errors import ForkedRuntime, StoredDataError, StoreError, StoreFailed, UsageError
 from saga.flow.graph import Graph
 from saga.participants import Context, participant_name
+from saga.seams import seam
 from saga.store import (
     COORDINATOR,
     Batch,
@@ -150,9 +151,11 @@ class Crew:
             self._open_worker("coordinator", self._make_coordinator_actor())
             for name in self._participants:
                 self._opened(name, self._open_worker(name, self._make_actor(name)))
+                seam("opening.participant-open")
             recovered: Future[None] = Future()
             self.post(q.Recover(recovered))
             self._wait_for(recovered)
+            seam("opening.recovered")
         except BaseException:
             self.inbox.shut = True  # what was told so far is of no use
             self.close(timeout_s=5.0, clean=False)
@@ -183,9 +186,11 @@ class Crew:
         self._store = store
         try:
             self._note_what_runs(store)
+            seam("opening.running-noted")
             clock = self._clock.resume(store.clock, store.high_ms)
             if clock != store.clock:
                 store.set_clock(clock)
+            seam("opening.clock-resumed")
             self._match_definitions(store)
             settings = self._settings
             coordinator = Coordinator(
@@ -215,6 +220,7 @@ class Crew:
             coordinator.commit_nos[participant.name] = commit_no
             coordinator.outbox_nos[participant.name] = outbox_no
         self._coordinator = coordinator
+        seam("opening.coordinator-made")
         return store, coordinator
 
     def _note_what_runs(self, store: SagaStore) -> None:
@@ -252,7 +258,9 @@ class Crew:
             for no, each in new
         ]
         if new:
+            seam("opening.before-definitions")
             store.commit(batch)
+        seam("opening.definitions-known")
 
     def _make_actor(self, name: str, *, again: bool = False) -> pykka.ActorRef[Any]:
         participant, mailbox = self._participants[name], self.mailboxes[name]
@@ -400,6 +408,7 @@ class Crew:
             mailbox.shut = True
         self.closed = True
         self._closing.set()
+        seam("closing.begun")
         until = time.monotonic() + timeout_s
         if self._supervisor is not None:  # from now on nobody is restarted
             self._supervisor.stop(block=False)
@@ -410,7 +419,9 @@ class Crew:
         in_order &= self._close_workers(
             [name for name in list(self._workers) if name != "coordinator"], patience
         )
+        seam("closing.participants-closed")
         in_order &= self._close_workers(["coordinator"], until)
+        seam("closing.coordinator-closed")
         self._timekeeper.stop()
         for ref in self._refs:
             if not self._is_hanging(ref):

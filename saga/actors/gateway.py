@@ -171,6 +171,7 @@ class GatewayActor(Worker):
             self._resolve(inquiry, "unknown")
 
     def _resolve(self, inquiry: Inquire, outcome: str) -> None:
+        seam("gateway.before-resolution")
         self._tell([Answer(inquiry.saga_no, inquiry.path, f"resolved-{outcome}", NULL, UNSET)])
 
     def _failed(self, error: BaseException) -> None:

@@ -172,6 +172,7 @@ class ContextDriver:
             changes.positions = self._positions
             self._store.begin()
             self._store.commit(changes)
+        seam("context.positions-known")
         self._drop_suspects()
         return self._positions
 
@@ -422,6 +423,7 @@ class ContextDriver:
         known = self._known.get(message.command_id)
         if known is None:
             self._remember(message.command_id, message.number, "tombstone", b"null", "", "")
+            seam("context.tombstone-laid")
             self._answers.append(Answer(message.saga_no, message.path, "resolved-not-done", NULL, UNSET))
         elif known.outcome == "tombstone":
             self._answers.append(Answer(message.saga_no, message.path, "resolved-not-done", NULL, UNSET))
@@ -436,6 +438,7 @@ class ContextDriver:
                 self._answers.append(_stored(saga_no, path, known, ""))
         events = self._outbox()
         self._coordinator.post(Answers(self._store.name, self._answers, events, self._store.commit_no, 0))
+        seam("context.recalled")
         self._answers = []
         self._after.append(lambda: self._coordinator.post(Recalled(message.no)))
 
@@ -539,6 +542,7 @@ class ContextDriver:
             due = now + LISTENER_RETRY.delay_ms(attempt, 0.0)
         else:
             log.error("event_set_aside", context=self._store.name, event_id=message.event_id, reason=reason)
+        seam("context.listener-failed")
         self._changes.retries[message.no, message.type] = (
             attempt,
             due,

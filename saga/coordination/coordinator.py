@@ -185,6 +185,7 @@ class Coordinator:
         for act in self._after_commit:
             act()
         if self.ledger.events:
+            seam("coordinator.before-relay")
             self.relay.logged(
                 [Notify(e.no, e.id, e.type, e.event, e.correlation) for e in self.ledger.events]
             )
@@ -193,6 +194,7 @@ class Coordinator:
         elif (listener := self.suspects.feed()) is not None:
             self.relay.feed_up_to(*listener)
         if self._after_commit:
+            seam("coordinator.after-acknowledgement")
             self.dispatcher.flush()
         self._set_timer()
         self.ledger.cache.shrink()
@@ -271,6 +273,8 @@ class Coordinator:
         dispatcher = self.dispatcher
         dispatcher.commit_no = self._store.commit_no
         dispatcher.close(effects.over)
+        if effects.sends:
+            seam("coordinator.before-sending")
         if not self._holding:  # else the end of the recovery sends them, once
             for instance, path, participant in effects.sends:
                 if not dispatcher.send(instance, path, participant):
@@ -486,6 +490,7 @@ class Coordinator:
     def _resume(self, message: _Resume) -> None:
         self.unblock()
         self._schedules.examine()
+        seam("recovery.examined")
         if self.fire_timers():
             self._world.post(message)  # more are due: they come first
             return
@@ -612,6 +617,7 @@ class Coordinator:
             instance = self._find(timer.saga_no)
             if instance is not None:
                 self._happen(instance, s.TimerFired(path, kind), "timer")
+                seam("coordinator.timer-fired")
         more = self._schedules.fire(was_down=self._recovering) or len(due) == TIMERS_AT_ONCE
 
         def again() -> None:

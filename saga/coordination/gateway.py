@@ -78,10 +78,10 @@ class GatewayDriver:
         call_key.set(message.command_id)
         busy.begin(f"{handler.name}({message.command_id})", message.number)
         try:
-            seam("gateway.before-call")
+            seam("gateway.before-async-call")
             value = message.value
             result = await handler.call(handler.decode(message) if value is UNSET else value)
-            seam("gateway.after-call")
+            seam("gateway.after-async-call")
             return handler.ended(result)
         except BaseException as error:
             return handler.failed(error)

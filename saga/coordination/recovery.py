@@ -60,6 +60,7 @@ class Recovery:
                     if len(asked[participant]) == COMMANDS_AT_ONCE:
                         self._ask(participant, asked[participant])
                         asked[participant] = []
+        seam("recovery.replayed")
         coordinator.suspects.located()
         coordinator.active = active
         for name, commands in asked.items():

@@ -27,6 +27,7 @@ from saga.coordination.ledger import Ledger
 from saga.errors import BadSchedule, SagaError, ScheduleConflict, UsageError
 from saga.flow.definition import Definition
 from saga.schedules import DUE_AT, SCHEDULE, due_text, run_id
+from saga.seams import seam
 from saga.store import SagaStore, ScheduleRow, schedule_digest
 
 __all__ = ["Schedules", "new_row"]
@@ -215,6 +216,7 @@ class Schedules:
             if started:
                 row = row._replace(last_ms=due_ms, runs=row.runs + 1)
             row = row._replace(next_ms=next_ms)
+        seam("schedule.runs-started")
         self._keep(row._replace(next_ms=runs.next_ms))
 
     def _hold(self, row: ScheduleRow, problem: str) -> None:

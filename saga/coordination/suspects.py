@@ -27,6 +27,7 @@ from saga.flow.definition import Definition, Function
 from saga.machine import stimuli as s
 from saga.machine.state import Phase
 from saga.machine.turn import Stuck
+from saga.seams import seam
 from saga.store import COORDINATOR, SuspectKey, SuspectRow
 
 if TYPE_CHECKING:
@@ -207,6 +208,7 @@ class Suspects:
             row = self._queue.pop(0)
             if row.key in self._rows and self._send(row):
                 self._on_trial = row
+                seam("suspects.on-trial")
                 self._until = time.monotonic() + self._limit_s + MARGIN_S
                 log.warning(
                     "suspect_on_trial", participant=row.participant, kind=row.kind, no=row.no, stops=row.stops

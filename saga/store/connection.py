@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from saga.errors import CorruptStore, ForkedRuntime, SagaError, StoreError, StoreFailed
+from saga.seams import seam
 from saga.store.errors import CannotOpen, ConstraintFailed, DiskFull, FileLocked
 from saga.store.files import MEMORY
 
@@ -84,6 +85,7 @@ def open_owner(
         )
     except sqlite3.Error as error:
         raise translated(error, path, opening=True) from error
+    seam("file.connected")
     try:
         _set_pragmas(connection, path)
     except sqlite3.Error as error:
@@ -116,6 +118,7 @@ def _set_pragmas(connection: sqlite3.Connection, path: str) -> None:
             found is not None and found[0] != value
         ):  # None: mmap is not compiled in, or there is none in memory
             raise CannotOpen(path, f"SQLite does not take {name}={value}, it stays {found[0]}")
+        seam("file.pragma-set")
 
 
 def open_reader(path: str, *, any_thread: bool = False) -> sqlite3.Connection:
@@ -301,7 +304,9 @@ def shrink_wal(connection: sqlite3.Connection) -> bool:
     """
     connection.execute("PRAGMA busy_timeout=0").fetchall()
     try:
+        seam("checkpoint.before")
         busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        seam("checkpoint.after")
         return not busy
     finally:
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}").fetchall()

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import msgspec
 
 from saga.errors import DataLossDetected, SagaError, StoreFailed
+from saga.seams import seam
 from saga.store.authorizer import Guard
 from saga.store.connection import (
     WAL_LIMIT_BYTES,
@@ -121,6 +122,7 @@ class ContextStore:
             raise DataLossDetected(
                 path, f"is missing or empty, but saga.db knows of {state.acknowledged} commits of it"
             )
+        seam("context-db.looked")
         # The isolation level makes Python send a BEGIN before a write outside of a transaction, which the
         # guard refuses: otherwise what user code writes after an INSERT OR ROLLBACK would be committed at
         # once, all by itself.
@@ -144,6 +146,7 @@ class ContextStore:
         execute(statements.begin)
         try:
             CONTEXT.migrate(self._connection)
+            seam("context-db.migrated")
             row = execute(f"SELECT {FILE_COLUMNS} FROM _saga_file").fetchone()
             if row is None:
                 self.is_new = True
@@ -157,16 +160,19 @@ class ContextStore:
             self.db = Database(self._connection, execute_plugins=False, recursive_triggers=False)
             if migrations is not None:
                 self._migrate(migrations)
+                seam("context-db.author-migrated")
             self.commit_no += 1
             execute(
                 "UPDATE _saga_file SET epoch = ?, commit_no = ?, coordinator_commit_no = ?",
                 (state.epoch, self.commit_no, state.commit_no),
             )
+            seam("context-db.before-opening-commit")
             execute(statements.commit)
         except BaseException:
             roll_back(self._connection, statements.rollback)
             raise
         self._guard.ours = False
+        seam("context-db.after-opening-commit")
 
     def _check(self, row: tuple[Any, ...], state: StoreState) -> None:
         store_id, name, epoch, commit_no, coordinator_commit_no, _, outbox_no = row
@@ -215,6 +221,7 @@ class ContextStore:
             raise translated(error, self.path) from error
         finally:
             self._connection.close()
+        seam("context-db.closed")
 
     def abandon(self) -> None:
         """Close the connection after StoreFailed, writing nothing: the file stays as it is for the next
@@ -298,12 +305,15 @@ class ContextStore:
                 )
                 rows = [(*key, *row) for key, row in changes.retries.items() if row is not None]
                 statements.retries.run(execute, rows)
+                seam("context-db.retries-written")
             if changes.relayed_no:
                 part = "outbox"
                 execute(statements.forget, (changes.relayed_no,))
+                seam("context-db.outbox-forgotten")
             part = "file"
             execute(statements.file, (self.commit_no + 1, changes.coordinator_commit_no, changes.floor, last))
             part = "deferred constraints"
+            seam("context-db.before-commit")
             execute(statements.commit)
         except BaseException as error:
             self._undo_all(error, part)
@@ -311,6 +321,7 @@ class ContextStore:
             self._guard.ours = False
         self.commit_no += 1
         self.outbox_no, self.floor = last, max(self.floor, changes.floor)
+        seam("context-db.after-commit")
         self._commits_to_wal_check -= 1
         if self._commits_to_wal_check <= 0:
             self._check_wal()
@@ -463,20 +474,20 @@ class ContextStore:
         """
         check_process(self._pid)
         inside = self._connection.in_transaction
+        if not inside:
+            self.begin()
         self._guard.ours = True
         try:
-            if inside:
-                return self._execute(self._statements.prune, (floor, PRUNED_AT_ONCE)).rowcount
-            self._execute(self._statements.begin)
             deleted = self._execute(self._statements.prune, (floor, PRUNED_AT_ONCE)).rowcount
-            self._execute(self._statements.file, (self.commit_no + 1, 0, floor, self.outbox_no))
-            self._execute(self._statements.commit)
         except BaseException as error:
             self._undo_all(error, "inbox")
         finally:
             self._guard.ours = False
-        self.commit_no += 1
-        self.floor = max(self.floor, floor)
+        seam("context-db.inbox-pruned")
+        if not inside:
+            changes = ContextChanges()
+            changes.floor = floor
+            self.commit(changes)
         return deleted
 
     def _read(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:

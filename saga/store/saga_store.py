@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from saga.errors import CorruptStore, DataLossDetected, SagaError, StoreFailed
+from saga.seams import seam
 from saga.store.batch import Batch
 from saga.store.connection import (
     WAL_LIMIT_BYTES,
@@ -101,6 +102,7 @@ class SagaStore(SagaQueries):
         exists = not files.in_memory and SAGA.look(path) is not None
         if not exists:
             _refuse_loss(files, known)
+        seam("saga-db.looked")
         connection = open_owner(path, create=not exists)
         store = cls(connection, path)
         try:
@@ -112,6 +114,7 @@ class SagaStore(SagaQueries):
             raise
         if lock is not None:
             lock.note_store(store.store_id)
+        seam("saga-db.noted-in-lock")
         return store
 
     def _start(self, now_ms: int, known: str | None, running: str) -> None:
@@ -119,6 +122,7 @@ class SagaStore(SagaQueries):
         execute("BEGIN IMMEDIATE")
         try:
             SAGA.migrate(self._connection)
+            seam("saga-db.migrated")
             row = execute(f"SELECT {STORE_COLUMNS} FROM store").fetchone()
             if row is None:
                 row = (str(uuid.uuid4()), 0, 0, 1, now_ms, 0, 0, None)
@@ -144,10 +148,12 @@ class SagaStore(SagaQueries):
                 "UPDATE store SET epoch = ?, commit_no = ?, clean = 0, high_ms = ?",
                 (self.epoch, self.commit_no, self.high_ms),
             )
+            seam("saga-db.before-opening-commit")
             execute("COMMIT")
         except BaseException:
             roll_back(self._connection)
             raise
+        seam("saga-db.after-opening-commit")
 
     def _suspect(self, noted: list[Noted], now_ms: int) -> None:
         """Count what was being carried out when the last run was cut off; in the commit of the new epoch, so once.
@@ -158,6 +164,7 @@ class SagaStore(SagaQueries):
             (given,) = self._execute(_GIVEN[each.kind], {"name": each.participant}).fetchone() or (0,)
             if each.no <= given:
                 self._execute(_SUSPECT, (each.participant, each.kind, each.no, each.alone, now_ms))
+                seam("saga-db.suspect-counted")
 
     def close(self, *, clean: bool = True) -> None:
         """Close the file, with `clean` as ended in order: the next start then knows that nothing was cut off.
@@ -168,12 +175,14 @@ class SagaStore(SagaQueries):
         try:
             if clean:
                 self._in_transaction("store", lambda execute: execute("UPDATE store SET clean = 1"))
+                seam("saga-db.marked-clean")
                 if self._path != MEMORY:
                     shrink_wal(self._connection)
         except sqlite3.Error as error:
             raise translated(error, self._path) from error
         finally:
             self._connection.close()
+        seam("saga-db.closed")
 
     def abandon(self) -> None:
         """Close the connection after StoreFailed, writing nothing: the files stay as they are for the next
@@ -204,11 +213,13 @@ class SagaStore(SagaQueries):
             high_saga = max((row[0] for row in batch.new_sagas), default=0)
             high_event = max((row[0] for row in batch.events), default=0)
             execute(_STORE, (commit_no, batch.high_ms, high_saga, high_event))
+            seam("saga-db.before-commit")
             execute("COMMIT")
         except BaseException as error:
             self._undo(error, part)
         self.commit_no = commit_no
         self.high_ms = max(self.high_ms, batch.high_ms)
+        seam("saga-db.after-commit")
         self._commits_to_wal_check -= 1
         if self._commits_to_wal_check <= 0:
             self._check_wal()
@@ -235,10 +246,12 @@ class SagaStore(SagaQueries):
             execute("BEGIN IMMEDIATE")
             result = write(execute)
             execute(_STORE, (commit_no, 0, 0, 0))
+            seam("saga-db.before-small-commit")
             execute("COMMIT")
         except BaseException as error:
             self._undo(error, part)
         self.commit_no = commit_no
+        seam("saga-db.after-small-commit")
         return result
 
     def _check_wal(self) -> None:
@@ -264,6 +277,7 @@ class SagaStore(SagaQueries):
         """Store what describes the clock, as JSON; None for the system's clock. In a commit of its own."""
         self._in_transaction("store", lambda execute: execute("UPDATE store SET clock = ?", (clock,)))
         self.clock = clock
+        seam("saga-db.clock-kept")
 
     def prune_events(
         self, below_no: int, listeners: Mapping[tuple[str, str], int | None] | None = None
@@ -279,7 +293,9 @@ class SagaStore(SagaQueries):
             LISTENERS.run(execute, listeners or {})
             return execute(statement, (below_no, PRUNED_AT_ONCE)).rowcount
 
-        return self._in_transaction("events", write)
+        pruned = self._in_transaction("events", write)
+        seam("saga-db.events-pruned")
+        return pruned
 
     # --- reading ---
 

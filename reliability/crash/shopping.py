@@ -1,26 +1,21 @@
-"""The process that is killed: runs one scenario on a store, to its end or to the n-th passing of a seam.
-
-What it was acknowledged it tells on its standard output, a line each, at once: `acked ID`.
-"""
+"""The scenarios of the shop, each run to its end by a driver which waits, cancels, and lets time pass."""
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from saga import NotAllowed, Runtime, SagaParked, Start, VirtualClock, WaitTimeout, seams
+from reliability.crash import shop
+from reliability.crash.job import LONGEST_S, Job, tell
+from saga import NotAllowed, Runtime, Saga, SagaParked, ScaledClock, Start, VirtualClock, WaitTimeout
+from saga.coordination import context, coordinator
 
-from . import shop
-from .zygote import LONGEST_S
+__all__ = ["SCENARIOS", "Work", "run"]
 
 HEARD = """
     SELECT (SELECT count(*) FROM events e
@@ -34,60 +29,24 @@ MORNING = datetime(2026, 1, 1, tzinfo=UTC)
 """When the clock of a worker begins."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a worker is to do."""
-
-    store: str
-    scenario: str
-    seam: str = ""
-    """Where it kills itself."""
-    nth: int = 1
-    """At the how-manieth passing."""
-    drain: bool = False
-    """Start nothing; bring to an end what is there."""
-    broken: str = ""
-    """For the control, a protection that is taken away: `inbox`, `acknowledgement` or `schedule`."""
-
-
-class Killer:
-    """Counts the seams that are passed, and kills the process at the n-th passing of one."""
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self.passed: Counter[str] = Counter()
-        self.lock = threading.Lock()
-
-    def __call__(self, name: str) -> None:
-        with self.lock:
-            self.passed[name] += 1
-            if name == self.job.seam and self.passed[name] == self.job.nth:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-
-def tell(line: str) -> None:
-    """Print a line that not even a kill at the next instruction takes back."""
-    os.write(1, f"{line}\n".encode())
-
-
 @dataclass
 class Work:
     """A scenario at work."""
 
     store: Path
     runtime: Runtime
-    clock: VirtualClock
+    clock: VirtualClock | ScaledClock
     drain: bool
     ids: list[str] = field(default_factory=list)
 
-    def start(self, saga: type[shop.Fulfil], *ids: str) -> None:
+    def start(self, saga: type[Saga[shop.Order]], *ids: str) -> None:
         """Start sagas, the first by itself, the others together; to drain, find those that were started."""
         if self.drain:
             there = {row.id for row in self.runtime.list(limit=10_000)}
             self.ids += [id for id in ids if id in there]
             return
         first, *others = [Start(saga, shop.Order(id, 100 + n), id) for n, id in enumerate(ids)]
-        for some in ([first], others):
+        for some in ([first], *([others] if others else [])):
             for handle in self.runtime.start_many(some):
                 tell(f"acked {handle.id}")
         self.ids += ids
@@ -108,7 +67,7 @@ class Work:
                 try:
                     outcome = handle.wait(0.02)
                 except WaitTimeout:
-                    self.clock.advance(timedelta(seconds=1))
+                    self.let_pass(timedelta(seconds=1))
                     continue
                 except SagaParked as parked:
                     tell(f"parked {id} {parked}")
@@ -116,10 +75,15 @@ class Work:
                 tell(f"ended {id} {outcome.status.value}")
                 break
 
+    def let_pass(self, span: timedelta) -> None:
+        """Let time pass, unless it does so by itself."""
+        if isinstance(self.clock, VirtualClock):
+            self.clock.advance(span)
+
     def until(self, since_morning: timedelta) -> None:
         """Let it be so late, unless it is later."""
         left = MORNING + since_morning - datetime.fromtimestamp(self.clock.now_ms() / 1000, UTC)
-        self.clock.advance(max(left, timedelta(0)))
+        self.let_pass(max(left, timedelta(0)))
 
     def until_scheduled(self) -> None:
         """Wait until every run that is due was started."""
@@ -164,6 +128,11 @@ def success(work: Work) -> None:
     work.finish()
 
 
+def single(work: Work) -> None:
+    work.start(shop.Fulfil, "good-1")
+    work.finish()
+
+
 def refusal(work: Work) -> None:
     work.start(shop.Fulfil, "refused-1", "good-1", "refused-2")
     work.finish()
@@ -174,7 +143,7 @@ def timeout(work: Work) -> None:
     work.start(shop.Hurry, *[f"slow-{n}" for n in range(1, 6)])
     if not work.drain:
         work.until_all("command-sent", "charge.1")
-        work.clock.advance(timedelta(hours=2))
+        work.let_pass(timedelta(hours=2))
         work.until_all("resolving", "charge.1")
     shop.Cards.released.set()
     work.finish()
@@ -193,7 +162,7 @@ def events(work: Work) -> None:
     work.start(shop.Collect, "good-1", "forgotten-1", "good-2", "refused-1")
     work.ids.remove("forgotten-1") if "forgotten-1" in work.ids else None
     work.finish()
-    work.clock.advance(timedelta(days=2))
+    work.let_pass(timedelta(days=2))
     work.ids = ["forgotten-1"] if "forgotten-1" in {row.id for row in work.runtime.list()} else []
     work.finish()
 
@@ -242,19 +211,74 @@ def clumsy(work: Work) -> None:
     work.finish()
 
 
-SCENARIOS = {
+def retention(work: Work) -> None:
+    """Events and answers that nobody needs any more are let go of all the time."""
+    coordinator.EVENTS_BETWEEN_PRUNINGS = context.PRUNE_EVERY = 2
+    work.start(shop.Collect, "good-1", "good-2", "refused-1")
+    work.start(shop.Fulfil, "good-3", "good-4", "refused-2")
+    work.finish()
+
+
+def overdue(work: Work) -> None:
+    """While nobody was there the time for the first step ran out: see `run`."""
+    work.start(shop.Hasty, "good-1", "refused-1", "good-2")
+    work.finish()
+
+
+def scaled(work: Work) -> None:
+    """Time passes by itself, a thousand times as fast, and goes on where it was."""
+    work.start(shop.Fulfil, "good-1", "refused-1", "shaky-1")
+    work.finish()
+
+
+def mixed(work: Work) -> None:
+    """Everything at once, some twenty sagas: what `reliability.syscalls` runs."""
+    nightly = "good-nightly"
+    work.runtime.schedule(nightly, shop.Nightly, shop.Order(nightly, 0), cron="0 3 * * *", missed="all")
+    tell(f"scheduled {nightly}")
+    work.start(shop.Fulfil, "good-1", "refused-1", "shaky-1", "good-2")
+    work.start(shop.Collect, "good-3", "forgotten-1", "clumsy-1", "refused-2", "good-4")
+    work.start(shop.Together, "good-5", "refused-3")
+    work.start(shop.Hasty, "good-6", "refused-4")
+    work.start(shop.Hurry, "slow-1", "slow-2", "good-7")
+    work.quietly(work.runtime.cancel, "good-4", "changed my mind")
+    if not work.drain:
+        work.let_pass(timedelta(hours=2))
+    shop.Cards.released.set()
+    work.until(timedelta(days=2))
+    work.until_scheduled()
+    work.ids = [row.id for row in work.runtime.list(limit=10_000)]
+    work.finish()
+
+
+SCENARIOS: dict[str, Callable[[Work], None]] = {
     each.__name__: each
-    for each in (success, refusal, timeout, cancel, events, clumsy, together, shaky, later, recurring)
+    for each in (
+        success,
+        single,
+        refusal,
+        timeout,
+        cancel,
+        events,
+        clumsy,
+        together,
+        shaky,
+        later,
+        recurring,
+        retention,
+        overdue,
+        scaled,
+        mixed,
+    )
 }
 
 
-def main(job: Job) -> None:
-    """Do the job."""
-    killer = Killer(job)
-    seams.hook = killer
-    if job.broken:
-        BREAK[job.broken]()
-    clock = VirtualClock(MORNING)
+def run(job: Job) -> None:
+    """Run a scenario on its store."""
+    late = job.scenario == "overdue" and job.drain
+    clock: VirtualClock | ScaledClock = VirtualClock(MORNING + late * timedelta(hours=2))
+    if job.scenario == "scaled":
+        clock = ScaledClock(1_000, MORNING)
     store = Path(job.store)
     shop.Cards.processor = shop.Processor(store.with_name("processor.log"))
     if job.drain:
@@ -262,60 +286,3 @@ def main(job: Job) -> None:
     with Runtime(store, contexts=shop.CONTEXTS, sagas=shop.SAGAS, clock=clock) as runtime:
         SCENARIOS[job.scenario](work := Work(store, runtime, clock, job.drain))
         work.until_heard()
-    for name, times in killer.passed.items():
-        tell(f"passed {name} {times}")
-
-
-# --- controls: without these protections the invariants must fail ---
-
-
-def forget_the_inbox() -> None:
-    """Take away what makes effects happen once: the look into the inbox, and the rows in it."""
-    from saga.store import ContextStore
-
-    ContextStore.answers = lambda self, command_ids: {}  # type: ignore[method-assign]
-    begin = ContextStore.begin
-
-    def begin_and_forget(self: ContextStore) -> None:
-        begin(self)
-        self._guard.ours = True
-        self._execute(self._guard.mark("DELETE FROM _saga_inbox"))
-        self._guard.ours = False
-
-    ContextStore.begin = begin_and_forget  # type: ignore[method-assign]
-
-
-def acknowledge_too_early() -> None:
-    """Tell of a start before it is on disk."""
-    start = Work.start
-
-    def tell_and_start(self: Work, saga: type[shop.Fulfil], *ids: str) -> None:
-        for id in ids:
-            tell(f"acked {id}")
-        start(self, saga, *ids)
-
-    Work.start = tell_and_start  # type: ignore[method-assign]
-
-
-def move_on_before_the_run() -> None:
-    """Write that a schedule has moved on in a commit of its own, before the run that it has moved on from."""
-    from saga.store import Batch, SagaStore
-
-    commit = SagaStore.commit
-
-    def in_two(self: SagaStore, batch: Batch) -> int:
-        if batch.schedules and batch.new_sagas:
-            moves = Batch()
-            moves.high_ms, moves.schedules, batch.schedules = batch.high_ms, batch.schedules, {}
-            commit(self, moves)
-            seams.seam("schedule.moved")
-        return commit(self, batch)
-
-    SagaStore.commit = in_two  # type: ignore[method-assign]
-
-
-BREAK = {
-    "schedule": move_on_before_the_run,
-    "inbox": forget_the_inbox,
-    "acknowledgement": acknowledge_too_early,
-}

@@ -19,6 +19,7 @@ from pathlib import Path
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from reliability.crash.job import LONGEST_S, Job, tell
 from saga import (
     Command,
     Context,
@@ -44,30 +45,13 @@ from saga import (
     refuse,
     repeat,
     scope,
-    seams,
     step,
     task,
     wait,
 )
 
-from .worker import Killer, tell
-from .zygote import LONGEST_S
-
 IDS = ("good-1", "refused-1", "unpaid-1", "denied-1", "insecure-1", "cancelled-1", "good-2")
 ROOMS = 4
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker is to do."""
-
-    store: str
-    seam: str = ""
-    """Where it kills itself."""
-    nth: int = 1
-    """At the how-manieth passing."""
-    drain: bool = False
-    """Start nothing; bring to an end what is there."""
 
 
 # --- messages ---
@@ -155,6 +139,7 @@ class Agency(Context):
     @Do.handler
     def do(self, command: Do) -> int:
         what, key = command.what, command.key
+        before: int
         ((before,),) = self.db.execute("SELECT count(*) FROM effects WHERE what = ? AND key = ?", [what, key])
         self.db.execute("INSERT INTO effects VALUES (?, ?, ?)", [what, key, before + 1])
         if (what, key.split("-")[0]) in (("seal", "refused"), ("check", "insecure")):
@@ -194,7 +179,7 @@ class Letters(Gateway):
     path: Path
 
     @Post.handler
-    def post(self, command: Post) -> None:
+    async def post(self, command: Post) -> None:
         file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         os.write(file, f"{self.key} {command.key}\n".encode())
         os.close(file)
@@ -394,8 +379,74 @@ class Travel(Saga[Trip], deadline=timedelta(days=60)):
     )
 
 
-CONTEXTS = [Agency, Bank, Letters]
-SAGAS = [Travel, Insure, Guide, Collect, Refund, Letter]
+class Rooms(Saga[Trip]):
+    """For each room a step, and a saga that is called."""
+
+    @items
+    def rooms(self) -> list[str]:
+        return [f"{self.input.id}-r{n}" for n in range(ROOMS)]
+
+    @step()
+    def booking(self, room: str) -> Do:
+        return Do("book", room)
+
+    @booking.compensation
+    def unbooking(self, room: str, number: int | None) -> Undo:
+        return Undo("book", room, -1 if number is None else number)
+
+    @call(Guide)
+    def guide(self, room: str) -> Trip:
+        return Trip(room)
+
+    @step()
+    def sealing(self) -> Do:
+        return Do("seal", self.input.id)
+
+    flow = (each(rooms, booking, guide, concurrency=2), sealing)
+
+
+class Insured(Saga[Trip]):
+    """A saga that is called, and calls another one."""
+
+    @call(Insure, answer=int)
+    def insure(self) -> Trip:
+        return self.input
+
+    @step()
+    def sealing(self) -> Do:
+        return Do("seal", self.input.id)
+
+    flow = (insure, sealing)
+
+
+class Paid(Saga[Trip]):
+    """A command that a saga of the bank answers, when the transfer has come."""
+
+    @step(timeout=timedelta(days=30))
+    def paying(self) -> TakePayment:
+        return TakePayment(self.input.id)
+
+    @paying.compensation
+    def refunding(self) -> RefundPayment:
+        return RefundPayment(self.input.id, self.paying)
+
+    @step()
+    def sealing(self) -> Do:
+        return Do("seal", self.input.id)
+
+    flow = (paying, sealing)
+
+
+CONTEXTS: list[type[Context] | type[Gateway]] = [Agency, Bank, Letters]
+SAGAS = [Travel, Rooms, Insured, Paid, Insure, Guide, Collect, Refund, Letter]
+
+SCENARIOS: dict[str, tuple[type[Saga[Trip]], tuple[str, ...]]] = {
+    "journey": (Travel, IDS),
+    "each": (Rooms, ("good-1", "refused-1", "good-2")),
+    "child": (Insured, ("good-1", "insecure-1", "refused-1")),
+    "answers": (Paid, ("good-1", "unpaid-1", "refused-1", "cancelled-1")),
+}
+"""Name of a scenario, the saga of its trips, and their ids."""
 
 
 # --- the driver ---
@@ -408,9 +459,10 @@ class Driver:
     runtime: Runtime
     clock: VirtualClock
 
-    def start(self) -> None:
+    def start(self, scenario: str) -> None:
         """Start all trips, the first by itself."""
-        first, *others = [Start(Travel, Trip(id), id) for id in IDS]
+        saga, ids = SCENARIOS[scenario]
+        first, *others = [Start(saga, Trip(id), id) for id in ids]
         for some in ([first], others):
             for handle in self.runtime.start_many(some):
                 tell(f"acked {handle.id}")
@@ -448,16 +500,12 @@ class Driver:
                 self.runtime.publish(Transferred(f"{id}-again"), id=f"second transfer of {id}")
 
 
-def main(job: Job) -> None:
-    """Do the job."""
-    killer = Killer(job)  # type: ignore[arg-type]  # it has all that a killer needs
-    seams.hook = killer
+def run(job: Job) -> None:
+    """Run a scenario on its store."""
     store, clock = Path(job.store), VirtualClock()
     Letters.path = store.with_name("post.log")
     with Runtime(store, contexts=CONTEXTS, sagas=SAGAS, clock=clock) as runtime:
         driver = Driver(runtime, clock)
         if not job.drain:
-            driver.start()
+            driver.start(job.scenario)
         driver.finish()
-    for name, times in killer.passed.items():
-        tell(f"passed {name} {times}")

@@ -19,6 +19,7 @@ from datetime import timedelta
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from reliability.crash.job import LONGEST_S
 from saga import (
     Command,
     Context,
@@ -34,8 +35,6 @@ from saga import (
     condition,
     step,
 )
-
-from .zygote import LONGEST_S
 
 MOMENT_S = 0.3
 
@@ -143,7 +142,7 @@ class Stock(Context):
 
     @Refuse.handler
     def refuse(self, command: Refuse) -> None:
-        raise Rejected("as always")
+        raise Rejected("as always", code="always")
 
 
 listened = Migrations("friends")

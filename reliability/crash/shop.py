@@ -275,6 +275,24 @@ class Hurry(Saga[Order]):
     flow = (reserve, charge, ship)
 
 
+class Hasty(Saga[Order]):
+    """Reserve within an hour, and ship within another one."""
+
+    @step(timeout=timedelta(hours=1))
+    def reserve(self) -> Reserve:
+        return Reserve(self.input.id)
+
+    @reserve.compensation
+    def release(self) -> Release:
+        return Release(self.input.id)
+
+    @step(timeout=timedelta(hours=1))
+    def ship(self) -> Ship:
+        return Ship(self.input.id)
+
+    flow = (reserve, ship)
+
+
 class Together(Saga[Order]):
     """Reserve, pay and charge at the same time."""
 
@@ -375,5 +393,5 @@ class Tomorrow(Saga[Order], deadline=timedelta(hours=1)):
     flow = (reserve, fetched)
 
 
-CONTEXTS = [Stock, Bank, Customers, Cards]
-SAGAS = [Fulfil, Hurry, Together, Collect, Nightly, Tomorrow]
+CONTEXTS: list[type[Context] | type[Gateway]] = [Stock, Bank, Customers, Cards]
+SAGAS = [Fulfil, Hurry, Hasty, Together, Collect, Nightly, Tomorrow]

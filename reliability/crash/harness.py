@@ -1,4 +1,4 @@
-"""Runs workers, kills them at seams, and brings what they left to an end."""
+"""Runs workers, and tells what became of each."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from . import invariants
-from .worker import Job
+from reliability.crash.job import Job
 
-ROOT = Path(__file__).parent.parent.parent
+__all__ = ["ROOT", "WORKERS", "Run", "Workers", "Zygote", "place"]
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 WORKERS = 2
 """How many at the same time."""
 
@@ -53,9 +53,9 @@ class Run:
 class Zygote:
     """The process that forks workers, one at a time; those of this module."""
 
-    def __init__(self, module: str = "tests.recovery.worker") -> None:
+    def __init__(self, module: str = "reliability.crash.worker") -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.recovery.zygote", module],
+            [sys.executable, "-m", "reliability.crash.zygote", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -83,8 +83,9 @@ class Zygote:
 class Workers:
     """Zygotes, as many as work at the same time, for any number of threads."""
 
-    def __init__(self) -> None:
-        self._zygotes = [Zygote() for _ in range(WORKERS)]
+    def __init__(self, module: str = "reliability.crash.worker", count: int = WORKERS) -> None:
+        self.count = count
+        self._zygotes = [Zygote(module) for _ in range(count)]
         self._free: SimpleQueue[Zygote] = SimpleQueue()
         for zygote in self._zygotes:
             self._free.put(zygote)
@@ -106,8 +107,7 @@ class Workers:
         with self._lock:
             if scenario not in self._passed:
                 with place() as store:
-                    run = self.run(Job(str(store), scenario))
-                self._passed[scenario] = Counter({name: int(times) for name, times in run.told("passed")})
+                    self._passed[scenario] = passed_in(self.run(Job(str(store), scenario)))
             return self._passed[scenario]
 
     def close(self) -> None:
@@ -115,67 +115,24 @@ class Workers:
         for zygote in self._zygotes:
             zygote.close()
 
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def passed_in(run: Run) -> Counter[str]:
+    """Return how often a worker has passed each seam."""
+    return Counter({name: int(times) for name, times in run.told("passed")})
+
 
 @contextmanager
 def place() -> Iterator[Path]:
     """A place for a store, on the fastest file system there is: a kill needs no disk."""
     parent = "/dev/shm" if Path("/dev/shm").is_dir() else None
-    directory = tempfile.mkdtemp(prefix="saga-recovery-", dir=parent)
+    directory = tempfile.mkdtemp(prefix="saga-crash-", dir=parent)
     try:
         yield Path(directory) / "store"
     finally:
         shutil.rmtree(directory)
-
-
-@dataclass(frozen=True)
-class Crash:
-    """A kill at the n-th passing of a seam."""
-
-    seam: str
-    nth: int
-
-    def __str__(self) -> str:
-        return f"{self.seam}:{self.nth}"
-
-
-@dataclass
-class Story:
-    """A scenario that is killed once or several times, and what came of it."""
-
-    scenario: str
-    crashes: list[Crash] = field(default_factory=list)
-    broken: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.scenario}[{' '.join(map(str, self.crashes))}]"
-
-    def play(self, workers: Workers) -> int:
-        """Play it on a store of its own, then check everything; return how many kills there were."""
-        with place() as store:
-            try:
-                return self._play(workers, store)
-            except AssertionError as error:
-                error.add_note(
-                    f"again: SAGA_STORY='{self}' python -m pytest tests/recovery/test_one_story.py"
-                )
-                raise
-
-    def _play(self, workers: Workers, store: Path) -> int:
-        runs: list[Run] = []
-        for n, crash in enumerate(self.crashes):
-            job = Job(str(store), self.scenario, crash.seam, crash.nth, n > 0, self.broken)
-            runs.append(workers.run(job))
-            invariants.acknowledged(store, runs)
-        end = Job(str(store), self.scenario, drain=bool(self.crashes), broken=self.broken)
-        runs.append(workers.run(end))
-        invariants.check_all(store, runs)
-        before = invariants.everything(store)
-        workers.run(end)
-        invariants.unchanged(before, invariants.everything(store))
-        return sum(run.killed for run in runs)
-
-
-def play(workers: Workers, stories: list[Story]) -> int:
-    """Play stories, as many at a time as there are workers; return how many kills there were."""
-    with ThreadPoolExecutor(WORKERS) as pool:
-        return sum(pool.map(lambda story: story.play(workers), stories))

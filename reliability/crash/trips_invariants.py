@@ -7,19 +7,28 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from reliability.crash.trips import IDS, ROOMS
 from saga.machine import Record, command_id, decode_records
 from saga.machine import records as r
 from saga.store import StoreReader
 from saga.verification import verify_store
 
-from .journey import IDS, ROOMS
+if TYPE_CHECKING:
+    from reliability.crash.harness import Run
 
 ONCE = ("notice", "insure", "check", "charge", "reserve", "unreserve", "seal")
-"""Effects of a trip that was completed, beside those for its rooms and its two offers."""
+EFFECTS = {
+    "Travel": Counter(dict.fromkeys(ONCE, 1)) + Counter(book=ROOMS, guide=ROOMS, offer=2),
+    "Rooms": Counter(book=ROOMS, guide=ROOMS, seal=1),
+    "Insured": Counter(insure=1, check=1, seal=1),
+    "Paid": Counter(charge=1, seal=1),
+}
+"""Effects of a trip that was completed, by its saga; beside reminders."""
 UNDOABLE = ("book", "guide", "insure", "check", "charge", "reserve", "offer")
 
 
@@ -31,6 +40,7 @@ class Diary:
         with StoreReader.open(store) as reader:
             rows = reader.overview(limit=100_000)
             self.statuses = {row.id: row.status for row in rows}
+            self.sagas = {row.id: row.name for row in rows}
             journals = {row.id: reader.journal(row.no) for row in rows}
             self.events = reader.events(limit=100_000)
             self.left = [*reader.timers(), *reader.waits(), *reader.incidents(), *reader.open_tasks()]
@@ -71,12 +81,12 @@ def everything(store: Path) -> dict[str, Any]:
     }
 
 
-def check_all(store: Path, acknowledged: set[str]) -> None:
+def check_all(store: Path, runs: Iterable[Run]) -> None:
     """Hold everything that must hold at the end."""
-    assert [str(finding) for finding in verify_store(store)] == []
+    acknowledged(store, runs)
+    findings = [str(finding) for finding in verify_store(store)]
+    assert not findings, findings
     diary = Diary(store)
-    missing = acknowledged - diary.statuses.keys()
-    assert not missing, f"lost: {missing}"
     for check in (
         nobody_is_left,
         no_effect_happens_twice,
@@ -90,17 +100,27 @@ def check_all(store: Path, acknowledged: set[str]) -> None:
         check(diary)
 
 
+def acknowledged(store: Path, runs: Iterable[Run]) -> None:
+    """What was acknowledged is there, after any crash."""
+    promised = {id for run in runs for id, *_ in run.told("acked")}
+    if not promised:
+        return
+    with StoreReader.open(store) as reader:
+        lost = promised - {row.id for row in reader.overview(limit=100_000)}
+    assert not lost, f"lost: {lost}"
+
+
 def nobody_is_left(diary: Diary) -> None:
     """All sagas have ended, called ones too, and nothing is open."""
     live = {id: status for id, status in diary.statuses.items() if status not in ("COMPLETED", "COMPENSATED")}
-    assert not live, live
-    assert diary.left == []
+    assert not live, f"still going on: {live}"
+    assert not diary.left, f"still open: {diary.left}"
 
 
 def no_effect_happens_twice(diary: Diary) -> None:
     """The second time something is done for a key it has another number: only offers and reminders are repeated."""
     twice = {effect: times for effect, times in diary.effects.items() if times > 1}
-    assert not twice, twice
+    assert not twice, f"happened twice: {twice}"
     again = {(what, key) for what, key, number in diary.effects if number > 1}
     assert {what for what, _ in again} <= {"offer", "unoffer", "remind"}, again
 
@@ -116,7 +136,7 @@ def completed_trips_have_everything_and_others_nothing(diary: Diary) -> None:
     for id in IDS:
         done = diary.of(id)
         if diary.statuses.get(id) == "COMPLETED":
-            wanted = Counter(dict.fromkeys(ONCE, 1)) + Counter(book=ROOMS, guide=ROOMS, offer=2)
+            wanted = EFFECTS[diary.sagas[id]]
             assert done - Counter(remind=done["remind"]) == wanted, f"{id}: {done}"
         else:
             kept = {what: done[what] - done[f"un{what}"] for what in UNDOABLE}

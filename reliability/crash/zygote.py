@@ -19,8 +19,7 @@ from typing import Any
 
 import sqlite_utils  # noqa: F401 - a context imports it when it is opened
 
-LONGEST_S = 30
-"""A run that takes longer hangs, and is killed with SIGALRM."""
+from reliability.crash.job import LONGEST_S
 
 
 def run(worker: Any, job: object) -> None:
