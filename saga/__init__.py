@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from saga.errors import (
     BadSchedule,
     CommandFailed,
+    CopyFailed,
     CorruptStore,
     DataLossDetected,
     DefinitionChanged,
@@ -84,6 +85,7 @@ __all__ = [
     "Command",
     "CommandFailed",
     "Context",
+    "CopyFailed",
     "CorruptStore",
     "DataLossDetected",
     "DefinitionChanged",

@@ -27,6 +27,7 @@ from msgspec import Raw
 
 from saga.actors.crew import Crew, Settings
 from saga.arguments import MOST_ID, checked_count, checked_id, checked_statuses, checked_tags, milliseconds
+from saga.backing_up import back_up
 from saga.clock import Clock, SystemClock
 from saga.codec import codec_for
 from saga.coordination import requests as q
@@ -37,6 +38,7 @@ from saga.coordination.evaluation import key_text
 from saga.coordination.instances import Instance
 from saga.coordination.participation import Given, Participant, read_participants
 from saga.coordination.schedules import new_row
+from saga.errands import Errands
 from saga.errors import (
     BadSchedule,
     ForkedRuntime,
@@ -60,7 +62,16 @@ from saga.messages import Command, Event, key_field
 from saga.participants import Context, participant_name
 from saga.schedules import Schedule, read_schedules, run_id, schedule_of
 from saga.sending import Sender
-from saga.store import OverviewRow, OwnerLock, ScheduleRow, StoreFiles, StoreReader
+from saga.store import (
+    Asked,
+    Copied,
+    OverviewRow,
+    OwnerLock,
+    ScheduleRow,
+    StoreFiles,
+    StoreReader,
+    clear_requests,
+)
 from saga.store.inspection import ContextReader
 from saga.story import Trace, gather, tell
 from saga.tasks import OpenTask, read_tasks
@@ -159,6 +170,9 @@ class Runtime:
                 self._release()
                 raise
             crew.on_failure = self._line.fail_all
+            if not self._files.in_memory:
+                clear_requests(self._files)
+                crew.on_second = Errands(self._files, self._carry_out).look
             self._crew = crew
         return self
 
@@ -478,6 +492,27 @@ class Runtime:
         request = q.Act(id, name, stimulus, Reply())
         self._line.ask(request, request.reply, timeout)
 
+    # --- the store --------------------------------------------------------------------------------
+
+    def backup(self, directory: str | os.PathLike[str], *, timeout: float = 60.0) -> Copied:
+        """Copy the whole store to `directory`, while sagas run; return when the copy is complete and on disk.
+
+        The copy is of one moment across all files, and a store of its own: `saga verify` passes on it, and it can be
+        opened, or copied to another place, as it is (docs/operations.md). Everything that was acknowledged before the
+        call is in it. It is written beside, as `DIRECTORY.partial`, and renamed when all of it is there.
+
+        - `directory`: is not there yet, or empty;
+        - `timeout`: seconds that a context may go on with what it is handling before its part is copied.
+
+        Raises CopyFailed (the place is taken, the disk is full, a context is busy for longer), and nothing is left
+        then; RuntimeClosed, StoreFailed.
+        """
+        return back_up(self._line, self._open_crew, self._files, directory, timeout)
+
+    async def backup_async(self, directory: str | os.PathLike[str], *, timeout: float = 60.0) -> Copied:
+        """`backup` for asyncio: does not block the loop."""
+        return await asyncio.to_thread(self.backup, directory, timeout=timeout)
+
     # --- tasks ------------------------------------------------------------------------------------
 
     def tasks(
@@ -687,6 +722,12 @@ class Runtime:
             return read(reader)
 
     # --- detail -----------------------------------------------------------------------------------
+
+    def _carry_out(self, asked: Asked) -> Copied:
+        """Do what somebody outside has asked for."""
+        if asked.directory is not None:
+            return self.backup(asked.directory)
+        raise UsageError("what is asked for is nothing that this version of the program does")
 
     def _open_crew(self) -> Crew:
         crew = self._crew

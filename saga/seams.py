@@ -1,7 +1,8 @@
 """The points at which a crash is tested. Off, each costs one look at a module-level name.
 
 A test sets `hook`, which is called with the name of every seam that is passed: before and after each commit, between
-commit and dispatch, between a context's commit and its answer, during recovery. `NAMES` lists them all.
+commit and dispatch, between a context's commit and its answer, during recovery, while a store is copied. `NAMES` lists
+them all.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ NAMES = (
     "recovery.recalled",
     "recovery.timers-fired",
     "recovery.sent-again",
+    "copy.file-written",
+    "copy.before-rename",
+    "copy.after-rename",
 )
 
 hook: Callable[[str], None] | None = None

@@ -33,7 +33,7 @@ Exit codes:
     1   there are findings (verify), or something needs a person (doctor)
     2   the command line is wrong
     4   there is no such saga (or id, or context), or no store
-   70   the store cannot be used: damaged, not readable, of a newer version
+   70   the store cannot be used: damaged, not readable, of a newer version; or no copy could be made
   130   interrupted
   141   whoever read the output has gone, as `head` does
 """
@@ -189,10 +189,10 @@ def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> No
     help="Say which version this is.",
 )
 def program(store: str | None) -> None:
-    """Look at the sagas of a store.
+    """Look at the sagas of a store, and keep it.
 
-    Works beside the program that runs them, and on what a dead one has left; needs none of its code and
-    changes nothing. Times are UTC.
+    Works beside the program that runs them, and on what a dead one has left; needs none of its code. Only prune
+    changes anything in a store. Times are UTC.
     """
 
 
@@ -323,6 +323,37 @@ def verify_command(ctx: click.Context, quick: bool, as_json: bool, store: str | 
     from saga.cli.verifying import verify
 
     return verify(_directory(ctx, store), quick, as_json)
+
+
+@program.command("backup", epilog=EXIT_CODES)
+@click.argument("directory", metavar="DIR")
+@_json_option
+@_store_option
+@click.pass_context
+def backup_command(ctx: click.Context, directory: str, as_json: bool, store: str | None) -> int:
+    """Copy the whole store to DIR, also while it is run.
+
+    DIR is not there yet, or empty. The copy is of one moment across all files, and a store of its own. A program that
+    runs the store makes it without stopping.
+    """
+    from saga.cli.copying import backup
+
+    return backup(_directory(ctx, store), directory, as_json)
+
+
+@program.command("restore", epilog=EXIT_CODES)
+@click.argument("backup", metavar="BACKUP")
+@click.argument("directory", metavar="DIR")
+@_json_option
+def restore_command(backup: str, directory: str, as_json: bool) -> int:
+    """Make a store in DIR of a backup.
+
+    DIR is not there yet, or empty. What goes on there is another life: files of the store that was backed up, and of
+    other restores, are refused in it.
+    """
+    from saga.cli.copying import restore
+
+    return restore(backup, directory, as_json)
 
 
 @program.command("doctor", epilog=EXIT_CODES)

@@ -16,6 +16,7 @@ __all__ = [
     "CalledSaga",
     "Checked",
     "ContextFile",
+    "Copy",
     "Definition",
     "Deliveries",
     "Doctor",
@@ -220,6 +221,15 @@ class Verification(_Output, frozen=True, kw_only=True):
     quick: bool
     findings: list[Problem]
     checked: Checked
+
+
+class Copy(_Output, frozen=True, kw_only=True):
+    """`saga backup --json` and `saga restore --json`: the copy that was made."""
+
+    directory: str
+    store_id: str
+    files: list[str]
+    bytes: int
 
 
 class Lock(_Output, frozen=True, kw_only=True):

@@ -32,6 +32,7 @@ from saga.coordination.envelopes import (
     Deliver,
     Direct,
     Inquire,
+    Mark,
     Notify,
     OutboxTaken,
     Port,
@@ -151,12 +152,15 @@ class ContextDriver:
             RetryEvent: self._retry_event,
             Released: lambda _: self._after.append(self._wake),
             Consult: self._consult,
+            Mark: self._mark,
         }
         # of the transaction at hand
         self._changes = ContextChanges()
         self._known: dict[str, InboxRow] = {}
         self._answers: list[Answer] = []
         self._read_to = 0
+        self._until = 0.0
+        """When it ends, whatever is left; by the monotonic clock."""
         self._after: list[Callable[[], None]] = []
         self._cause = ("", "")
         context.db = store.db
@@ -234,14 +238,14 @@ class ContextDriver:
         self._answers, self._after, self._read_to = [], [], 0
         ids = [message.command_id for message in batch if isinstance(message, _ASKED)]
         self._known = self._store.answers(ids) if ids else {}
-        until = time.monotonic() + (BATCH_S if ids else EVENTS_S)
+        self._until = time.monotonic() + (BATCH_S if ids else EVENTS_S)
         done = 0
         self._store.begin()
         try:
             for message in batch:
                 self._take[type(message)](message)
                 done += 1
-                if time.monotonic() > until:
+                if time.monotonic() > self._until:
                     break
             if changes.is_empty:
                 self._store.rollback()
@@ -565,6 +569,11 @@ class ContextDriver:
         count = self._store.retry_now(message.type, self._world.now_ms())
         self._changes.retries_due = count > 0
         self._after.append(lambda: message.reply.set_result(count))
+
+    def _mark(self, message: Mark) -> None:
+        """What is behind it belongs to another transaction."""
+        self._until = 0.0
+        self._after.append(lambda: message.take(self._store.name))
 
     def _consult(self, message: Consult) -> None:
         """Let somebody look at this file, when what this batch changes is in it."""

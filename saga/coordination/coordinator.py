@@ -22,7 +22,7 @@ from saga.coordination.announcing import Announcer
 from saga.coordination.calls import Calls
 from saga.coordination.definitions import Definitions
 from saga.coordination.dispatch import Dispatcher, Lane
-from saga.coordination.envelopes import UNSET, Answer, Answers, Notify, OutboxTaken, Recalled, Released
+from saga.coordination.envelopes import UNSET, Answer, Answers, Mark, Notify, OutboxTaken, Recalled, Released
 from saga.coordination.evaluation import Author
 from saga.coordination.guard import Busy, describe
 from saga.coordination.instances import Instance
@@ -134,6 +134,7 @@ class Coordinator:
             q.SetSchedule: self._schedule,
             q.DropSchedule: self._schedule,
             q.ForgetListener: self._forget_listener,
+            q.Cut: self._cut,
             q.Look: self._look,
             q.Query: self._query,
             q.Tick: self._tick,
@@ -581,6 +582,23 @@ class Coordinator:
             return
         self.ledger.batch.listeners |= self._listeners.forget(keys)
         self._after_commit.append(lambda: message.reply.set_result(len(keys)))
+
+    def _cut(self, message: q.Cut) -> None:
+        """Let a snapshot be taken between this commit and the next, and mark in each mailbox where it cuts through: no
+        context is sent anything before its mark that this commit does not know of."""
+
+        def mark() -> None:
+            contexts = [
+                lane
+                for lane in self.dispatcher.lanes.values()
+                if lane.kind == "context" and lane.down is None
+            ]
+            message.take("saga")
+            for lane in contexts:
+                lane.port.post(Mark(message.take))
+            message.reply.set_result([lane.name for lane in contexts])
+
+        self._after_commit.append(mark)
 
     def _look(self, message: q.Look) -> None:
         self._after_commit.append(lambda: self._announcer.look_up(message.completion))

@@ -25,6 +25,7 @@ __all__ = [
     "Deliver",
     "Direct",
     "Inquire",
+    "Mark",
     "Notify",
     "OutboxTaken",
     "Port",
@@ -138,6 +139,13 @@ class Consult(msgspec.Struct, frozen=True):
 
     read: Callable[[Any], object]
     reply: Future[Any]
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Here a snapshot of the store cuts through the mailbox: what came before is in it, what comes behind is not.
+    `take(name)` is called between two commits; it never raises."""
+
+    take: Callable[[str], None]
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):

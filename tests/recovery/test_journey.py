@@ -112,7 +112,7 @@ def test_what_must_hold_does_not_hold_when_an_effect(travellers: Travellers, for
 
 
 @pytest.mark.timeout(3_600 if EXHAUSTIVE else 60)
-@pytest.mark.parametrize("seam", NAMES)
+@pytest.mark.parametrize("seam", [name for name in NAMES if not name.startswith("copy.")])
 def test_a_kill_at_any_seam_harms_no_trip(travellers: Travellers, seam: str) -> None:
     times = travellers.passed[seam]
     if EXHAUSTIVE or times < 4:

@@ -27,4 +27,4 @@ def test_a_scenario_that_nobody_disturbs_comes_to_its_end(workers: Workers, scen
 
 def test_every_seam_is_passed_by_some_scenario(workers: Workers) -> None:
     passed = {name for scenario in SCENARIOS for name in workers.passed(scenario)}
-    assert passed == set(NAMES)
+    assert passed == {name for name in NAMES if not name.startswith("copy.")}
