@@ -1,8 +1,8 @@
 """The points at which a crash is tested. Off, each costs one look at a module-level name.
 
 A test sets `hook`, which is called with the name of every seam that is passed: before and after each commit, between
-commit and dispatch, between a context's commit and its answer, during recovery, while a store is copied. `NAMES` lists
-them all.
+commit and dispatch, between a context's commit and its answer, during recovery, while a store is copied, and
+while what is over is let go of. `NAMES` lists them all.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ NAMES = (
     "copy.file-written",
     "copy.before-rename",
     "copy.after-rename",
+    "prune.answers-forgotten",
+    "prune.sagas-let-go",
 )
 
 hook: Callable[[str], None] | None = None

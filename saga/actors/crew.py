@@ -30,7 +30,7 @@ from saga.coordination.context import RetryDue
 from saga.coordination.coordinator import Coordinator
 from saga.coordination.definitions import Definitions, StoredDefinition
 from saga.coordination.dispatch import Lane
-from saga.coordination.envelopes import Consult, Direct, Mark, RetryDeliveries
+from saga.coordination.envelopes import Consult, Direct, Forget, Mark, RetryDeliveries
 from saga.coordination.gateway import CallBook
 from saga.coordination.guard import Busy, Watch, describe
 from saga.coordination.outcome import Completions
@@ -357,7 +357,7 @@ class Crew:
         for message in self.mailboxes[name].empty():
             if isinstance(message, Direct):
                 message.reply("failed", None, why, "")
-            elif isinstance(message, RetryDeliveries | Consult):
+            elif isinstance(message, RetryDeliveries | Consult | Forget):
                 message.reply.set_exception(UsageError(why))
             elif isinstance(message, Mark):
                 message.take(name)  # nobody writes to its file any more

@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -40,6 +41,15 @@ Exit codes:
 
 STATUSES = ("RUNNING", "COMPENSATING", "COMPLETED", "COMPENSATED", "PARKED", "SUSPENDED")
 """Those of `saga.machine.Status`, which would take a while to import."""
+
+UNITS = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+"""Of an age on the command line."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -159,6 +169,15 @@ def _tags(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...
             raise click.BadParameter(f"{value!r} has no '='; write --tag KEY=VALUE")
         tags[key] = wanted
     return tags
+
+
+def _age(ctx: click.Context, parameter: click.Parameter, value: str) -> timedelta:
+    number, unit = value[:-1], value[-1:]
+    if not (number.isascii() and number.isdigit() and unit in UNITS and len(number) < 7):
+        raise click.BadParameter(
+            f"{value!r} is no age; write a number and one of {', '.join(UNITS)}, such as 30d"
+        )
+    return int(number) * UNITS[unit]
 
 
 def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -354,6 +373,31 @@ def restore_command(backup: str, directory: str, as_json: bool) -> int:
     from saga.cli.copying import restore
 
     return restore(backup, directory, as_json)
+
+
+@program.command("prune", epilog=EXIT_CODES)
+@click.option(
+    "--older-than",
+    required=True,
+    metavar="AGE",
+    callback=_age,
+    help="What ended longer ago: 90m, 12h, 30d, 8w.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be let go of, and change nothing.")
+@_json_option
+@_store_option
+@click.pass_context
+def prune_command(
+    ctx: click.Context, older_than: timedelta, dry_run: bool, as_json: bool, store: str | None
+) -> int:
+    """Let go of sagas that ended long ago, and of events that nobody needs.
+
+    Sagas go with their journals, tags, what they have called and what contexts remember of them. A program that runs
+    the store does it without stopping. The ids can begin anew.
+    """
+    from saga.cli.pruning import prune
+
+    return prune(_directory(ctx, store), older_than, dry_run, as_json)
 
 
 @program.command("doctor", epilog=EXIT_CODES)

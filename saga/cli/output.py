@@ -29,6 +29,7 @@ __all__ = [
     "Lock",
     "MissingHandler",
     "Problem",
+    "Pruning",
     "Refusal",
     "SagaDetails",
     "SagaLine",
@@ -230,6 +231,16 @@ class Copy(_Output, frozen=True, kw_only=True):
     store_id: str
     files: list[str]
     bytes: int
+
+
+class Pruning(_Output, frozen=True, kw_only=True):
+    """`saga prune --json`: what was let go of, or would be."""
+
+    sagas: int
+    rows: int
+    events: int
+    sends: int
+    dry_run: bool = False
 
 
 class Lock(_Output, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ from saga.coordination.envelopes import (
     Consult,
     Deliver,
     Direct,
+    Forget,
     Inquire,
     Mark,
     Notify,
@@ -152,6 +153,7 @@ class ContextDriver:
             RetryEvent: self._retry_event,
             Released: lambda _: self._after.append(self._wake),
             Consult: self._consult,
+            Forget: self._forget,
             Mark: self._mark,
         }
         # of the transaction at hand
@@ -569,6 +571,17 @@ class ContextDriver:
         count = self._store.retry_now(message.type, self._world.now_ms())
         self._changes.retries_due = count > 0
         self._after.append(lambda: message.reply.set_result(count))
+
+    def _forget(self, message: Forget) -> None:
+        """Sagas and what was sent are let go of."""
+        gone = self._store.forget_sagas(message.saga_ids) if message.saga_ids else 0
+        sent = (
+            self._store.forget_sent(message.sent_before_ms, message.after)
+            if not message.saga_ids
+            else (0, None)
+        )
+        self._changes.forgot = self._changes.forgot or gone + sent[0] > 0
+        self._after.append(lambda: message.reply.set_result(sent))
 
     def _mark(self, message: Mark) -> None:
         """What is behind it belongs to another transaction."""

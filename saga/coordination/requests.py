@@ -29,6 +29,7 @@ __all__ = [
     "ForgetListener",
     "GivenUp",
     "Heard",
+    "LetGo",
     "Look",
     "Lost",
     "Lowered",
@@ -127,6 +128,16 @@ class Cut:
 
     take: Callable[[str], None]
     reply: Future[list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """Let go of sagas (number and id) that ended before a time, and whose commands no context remembers; or, for None,
+    of some events that nobody needs and that are as old. The reply's result is how many these were."""
+
+    sagas: list[tuple[int, str]] | None
+    before_ms: int
+    reply: Future[int]
 
 
 @dataclass(frozen=True, slots=True)
