@@ -151,7 +151,7 @@ def test_files_definitions_and_contexts_are_listed(run: Run) -> None:
     found = examined(run)
     files = found["files"]
     assert [(file["name"], file["kind"], file["schema"], file["known_schema"]) for file in files] == [
-        ("saga.db", "saga", 1, 1),
+        ("saga.db", "saga", 2, 2),
         ("inventory.db", "context", 1, 1),
         ("notification.db", "context", 1, 1),
         ("payment.db", "context", 1, 1),
