@@ -27,16 +27,18 @@ from msgspec import Raw
 
 from saga.actors.crew import Crew, Settings
 from saga.arguments import MOST_ID, checked_count, checked_id, checked_statuses, checked_tags, milliseconds
+from saga.backing_up import back_up
 from saga.clock import Clock, SystemClock
 from saga.codec import codec_for
 from saga.coordination import requests as q
 from saga.coordination.cron import Missed, Overlap, Recurrence
 from saga.coordination.definitions import Definitions
-from saga.coordination.envelopes import Consult, RetryDeliveries
+from saga.coordination.envelopes import Consult, Forget, RetryDeliveries
 from saga.coordination.evaluation import key_text
 from saga.coordination.instances import Instance
 from saga.coordination.participation import Given, Participant, read_participants
 from saga.coordination.schedules import new_row
+from saga.errands import Errands
 from saga.errors import (
     BadSchedule,
     ForkedRuntime,
@@ -58,9 +60,20 @@ from saga.machine import stimuli as s
 from saga.machine.acting import open_task, parked_visit
 from saga.messages import Command, Event, key_field
 from saga.participants import Context, participant_name
+from saga.retention import AwayContexts, Pruned, checked_age, let_go
 from saga.schedules import Schedule, read_schedules, run_id, schedule_of
 from saga.sending import Sender
-from saga.store import OverviewRow, OwnerLock, ScheduleRow, StoreFiles, StoreReader
+from saga.store import (
+    Asked,
+    Copied,
+    OverviewRow,
+    OwnerLock,
+    ScheduleRow,
+    StoreFiles,
+    StoreReader,
+    clear_requests,
+    data_files,
+)
 from saga.store.inspection import ContextReader
 from saga.story import Trace, gather, tell
 from saga.tasks import OpenTask, read_tasks
@@ -135,6 +148,8 @@ class Runtime:
         self._line = Line(self._open_crew, max_active)
         self._sender = Sender(self._participants, self._definitions, self._line, self._open_crew)
         self._guard = threading.Lock()
+        self._upkeep = threading.Lock()
+        """One backup or pruning at a time: both look at files of contexts that are not here."""
 
     # --- opening and closing ----------------------------------------------------------------------
 
@@ -159,6 +174,9 @@ class Runtime:
                 self._release()
                 raise
             crew.on_failure = self._line.fail_all
+            if not self._files.in_memory:
+                clear_requests(self._files)
+                crew.on_second = Errands(self._files, self._carry_out).look
             self._crew = crew
         return self
 
@@ -478,6 +496,48 @@ class Runtime:
         request = q.Act(id, name, stimulus, Reply())
         self._line.ask(request, request.reply, timeout)
 
+    # --- the store --------------------------------------------------------------------------------
+
+    def backup(self, directory: str | os.PathLike[str], *, timeout: float = 60.0) -> Copied:
+        """Copy the whole store to `directory`, while sagas run; return when the copy is complete and on disk.
+
+        The copy is of one moment across all files, and a store of its own: `saga verify` passes on it, and it can be
+        opened, or copied to another place, as it is (docs/operations.md). Everything that was acknowledged before the
+        call is in it. It is written beside, as `DIRECTORY.partial`, and renamed when all of it is there.
+
+        - `directory`: is not there yet, or empty;
+        - `timeout`: seconds that a context may go on with what it is handling before its part is copied.
+
+        Raises CopyFailed (the place is taken, the disk is full, a context is busy for longer), and nothing is left
+        then; RuntimeClosed, StoreFailed.
+        """
+        with self._upkeep:
+            return back_up(self._line, self._open_crew, self._files, directory, timeout)
+
+    async def backup_async(self, directory: str | os.PathLike[str], *, timeout: float = 60.0) -> Copied:
+        """`backup` for asyncio: does not block the loop."""
+        return await asyncio.to_thread(self.backup, directory, timeout=timeout)
+
+    def prune(self, older_than: timedelta, *, timeout: float = 60.0) -> Pruned:
+        """Let go of what ended longer ago than this and that nobody needs, while sagas run (docs/operations.md).
+
+        These are sagas with their histories and tags, each with all that it has called; what contexts remember of their
+        commands; events; what contexts remember of commands of `send`. It is done in small commits, so that a failure
+        in between leaves some of it. The id of a saga (or `send`) that is gone can begin anew.
+
+        `timeout`: seconds that a context may go on with what it is handling, each time. Returns what was let go of.
+        Raises UsageError (also when a context is down), WaitTimeout, RuntimeClosed, StoreFailed, or another StoreError.
+        """
+        refuse_in_actor("prune")
+        before_ms = self._clock.now_ms() - checked_age(older_than)
+        self._open_crew()
+        with self._upkeep, _Hands(self, timeout) as hands:
+            return let_go(hands, before_ms)
+
+    async def prune_async(self, older_than: timedelta, *, timeout: float = 60.0) -> Pruned:
+        """`prune` for asyncio: does not block the loop."""
+        return await asyncio.to_thread(self.prune, older_than, timeout=timeout)
+
     # --- tasks ------------------------------------------------------------------------------------
 
     def tasks(
@@ -688,6 +748,14 @@ class Runtime:
 
     # --- detail -----------------------------------------------------------------------------------
 
+    def _carry_out(self, asked: Asked) -> Copied | Pruned:
+        """Do what somebody outside has asked for."""
+        if asked.directory is not None:
+            return self.backup(asked.directory)
+        if asked.older_than_ms is not None:
+            return self.prune(timedelta(milliseconds=asked.older_than_ms))
+        raise UsageError("what is asked for is nothing that this version of the program does")
+
     def _open_crew(self) -> Crew:
         crew = self._crew
         if crew is None:
@@ -710,6 +778,38 @@ def _event_classes(participants: Iterable[Participant], definitions: Iterable[De
         if definition.started_by_event:
             found.add(definition.input)
     return found
+
+
+class _Hands:
+    """What lets go of sagas, events and answers in the files of a runtime; see `retention.Hands`."""
+
+    def __init__(self, runtime: Runtime, timeout: float) -> None:
+        self._line, self._timeout, self.read = runtime._line, timeout, runtime._read
+        self._here = [each.name for each in runtime._participants if each.kind == "context"]
+        self._files, self._away = runtime._files, AwayContexts(runtime._files, 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._away.__exit__(*error)
+
+    def contexts(self) -> Sequence[str]:
+        return self._here if self._files.in_memory else [n for n in data_files(self._files) if n != "saga"]
+
+    def let_go(self, sagas: builtins.list[tuple[int, str]] | None, before_ms: int) -> int:
+        reply: Future[int] = Reply()
+        return self._line.ask(q.LetGo(sagas, before_ms, reply), reply, self._timeout)
+
+    def forget(
+        self, context: str, saga_ids: builtins.list[str], before_ms: int, after: str
+    ) -> tuple[int, str | None]:
+        if context not in self._here:
+            return self._away.forget(context, saga_ids, before_ms, after)
+        reply: Future[tuple[int, str | None]] = Reply()
+        return self._line.ask_context(
+            context, Forget(saga_ids, before_ms, after, reply), reply, self._timeout
+        )
 
 
 class _Sources:

@@ -73,6 +73,9 @@ HOUSE = (
     Layer("handle"),
     Layer("arguments", EFFECTS, pure=True),  # what an application passes in, checked
     Layer("line"),  # the application's requests to the coordinator
+    Layer("retention"),  # letting go of what is over and old
+    Layer("errands"),  # what somebody outside asks of a runtime
+    Layer("backing_up"),  # a copy of the store while it runs
     Layer("sending"),  # the application's commands to participants and answering sagas
     Layer("runtime"),
     Layer("cli", owns={"click"}),

@@ -30,7 +30,7 @@ from saga.coordination.context import RetryDue
 from saga.coordination.coordinator import Coordinator
 from saga.coordination.definitions import Definitions, StoredDefinition
 from saga.coordination.dispatch import Lane
-from saga.coordination.envelopes import Consult, Direct, RetryDeliveries
+from saga.coordination.envelopes import Consult, Direct, Forget, Mark, RetryDeliveries
 from saga.coordination.gateway import CallBook
 from saga.coordination.guard import Busy, Watch, describe
 from saga.coordination.outcome import Completions
@@ -105,6 +105,8 @@ class Crew:
         """Participants that do not work any more, and why."""
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         """Called once when the runtime has failed, from the supervisor's thread."""
+        self.on_second: Callable[[], None] = lambda: None
+        """Called about once a second, from the timekeeper's thread; returns at once."""
         self._closing = threading.Event()
         self._watch = Watch()
         self._busy: dict[str, Busy] = {}
@@ -363,10 +365,14 @@ class Crew:
         for message in self.mailboxes[name].empty():
             if isinstance(message, Direct):
                 message.reply("failed", None, why, "")
-            elif isinstance(message, RetryDeliveries | Consult):
+            elif isinstance(message, RetryDeliveries | Consult | Forget):
                 message.reply.set_exception(UsageError(why))
+            elif isinstance(message, Mark):
+                message.take(name)  # nobody writes to its file any more
 
     def _look(self) -> None:
+        if not self._closing.is_set():
+            self.on_second()
         if self._coordinator is not None and self._coordinator.suspects.on_trial:
             self.post(q.Tick())  # whatever the runtime's clock says
         if self._supervisor is not None:

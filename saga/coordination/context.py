@@ -31,7 +31,9 @@ from saga.coordination.envelopes import (
     Consult,
     Deliver,
     Direct,
+    Forget,
     Inquire,
+    Mark,
     Notify,
     OutboxTaken,
     Port,
@@ -151,12 +153,16 @@ class ContextDriver:
             RetryEvent: self._retry_event,
             Released: lambda _: self._after.append(self._wake),
             Consult: self._consult,
+            Forget: self._forget,
+            Mark: self._mark,
         }
         # of the transaction at hand
         self._changes = ContextChanges()
         self._known: dict[str, InboxRow] = {}
         self._answers: list[Answer] = []
         self._read_to = 0
+        self._until = 0.0
+        """When it ends, whatever is left; by the monotonic clock."""
         self._after: list[Callable[[], None]] = []
         self._cause = ("", "")
         context.db = store.db
@@ -235,14 +241,14 @@ class ContextDriver:
         self._answers, self._after, self._read_to = [], [], 0
         ids = [message.command_id for message in batch if isinstance(message, _ASKED)]
         self._known = self._store.answers(ids) if ids else {}
-        until = time.monotonic() + (BATCH_S if ids else EVENTS_S)
+        self._until = time.monotonic() + (BATCH_S if ids else EVENTS_S)
         done = 0
         self._store.begin()
         try:
             for message in batch:
                 self._take[type(message)](message)
                 done += 1
-                if time.monotonic() > until:
+                if time.monotonic() > self._until:
                     break
             if changes.is_empty:
                 self._store.rollback()
@@ -569,6 +575,22 @@ class ContextDriver:
         count = self._store.retry_now(message.type, self._world.now_ms())
         self._changes.retries_due = count > 0
         self._after.append(lambda: message.reply.set_result(count))
+
+    def _forget(self, message: Forget) -> None:
+        """Sagas and what was sent are let go of."""
+        gone = self._store.forget_sagas(message.saga_ids) if message.saga_ids else 0
+        sent = (
+            self._store.forget_sent(message.sent_before_ms, message.after)
+            if not message.saga_ids
+            else (0, None)
+        )
+        self._changes.forgot = self._changes.forgot or gone + sent[0] > 0
+        self._after.append(lambda: message.reply.set_result(sent))
+
+    def _mark(self, message: Mark) -> None:
+        """What is behind it belongs to another transaction."""
+        self._until = 0.0
+        self._after.append(lambda: message.take(self._store.name))
 
     def _consult(self, message: Consult) -> None:
         """Let somebody look at this file, when what this batch changes is in it."""

@@ -22,7 +22,7 @@ from saga.coordination.announcing import Announcer
 from saga.coordination.calls import Calls
 from saga.coordination.definitions import Definitions
 from saga.coordination.dispatch import Dispatcher, Lane
-from saga.coordination.envelopes import UNSET, Answer, Answers, Notify, OutboxTaken, Recalled, Released
+from saga.coordination.envelopes import UNSET, Answer, Answers, Mark, Notify, OutboxTaken, Recalled, Released
 from saga.coordination.evaluation import Author
 from saga.coordination.guard import Busy, describe
 from saga.coordination.instances import Instance
@@ -134,6 +134,8 @@ class Coordinator:
             q.SetSchedule: self._schedule,
             q.DropSchedule: self._schedule,
             q.ForgetListener: self._forget_listener,
+            q.Cut: self._cut,
+            q.LetGo: self._let_go,
             q.Look: self._look,
             q.Query: self._query,
             q.Tick: self._tick,
@@ -299,18 +301,21 @@ class Coordinator:
         if self._events_since_pruning < EVENTS_BETWEEN_PRUNINGS or self._recovering:
             return
         self._events_since_pruning = 0
-        last = self.ledger.last_event_no
+        try:
+            if self._prune_events(self.ledger.last_event_no, None) == PRUNED_AT_ONCE:
+                self._events_since_pruning = EVENTS_BETWEEN_PRUNINGS  # there are more: with the next batch
+        except TryAgain as error:
+            log.warning("pruning_postponed", path=error.path, reason=error.what)
+
+    def _prune_events(self, last: int, before_ms: int | None) -> int:
+        """Let go of some events, up to `last`, that nobody needs (and that are so old); return how many."""
         taken = self.relay.taken_to(last)
         moved = self._listeners.moved(taken, last)
         needed = min([last, *taken.values(), self._listeners.lowest(last)])
         first = self._store.first_event_needed()
         if first is not None:
             needed = min(needed, first)
-        try:
-            if self._store.prune_events(needed + 1, moved) == PRUNED_AT_ONCE:
-                self._events_since_pruning = EVENTS_BETWEEN_PRUNINGS  # there are more: with the next batch
-        except TryAgain as error:
-            log.warning("pruning_postponed", path=error.path, reason=error.what)
+        return self._store.prune_events(needed + 1, moved, before_ms)
 
     # --- finding sagas ----------------------------------------------------------------------------
 
@@ -586,6 +591,45 @@ class Coordinator:
             return
         self.ledger.batch.listeners |= self._listeners.forget(keys)
         self._after_commit.append(lambda: message.reply.set_result(len(keys)))
+
+    def _cut(self, message: q.Cut) -> None:
+        """Let a snapshot be taken between this commit and the next, and mark in each mailbox where it cuts through: no
+        context is sent anything before its mark that this commit does not know of."""
+
+        def mark() -> None:
+            contexts = [
+                lane
+                for lane in self.dispatcher.lanes.values()
+                if lane.kind == "context" and lane.down is None
+            ]
+            message.take("saga")
+            for lane in contexts:
+                lane.port.post(Mark(message.take))
+            message.reply.set_result([lane.name for lane in contexts])
+
+        self._after_commit.append(mark)
+
+    def _let_go(self, message: q.LetGo) -> None:
+        """Let go of what is over, in a commit of its own behind this one."""
+
+        def let_go() -> None:
+            try:
+                if message.sagas is None:
+                    self._store.begin_pruning(message.before_ms)
+                    # those of this batch are not on their way to anybody yet
+                    last = self.ledger.last_event_no - len(self.ledger.events)
+                    count = self._prune_events(last, message.before_ms)
+                else:
+                    count = self._store.prune_sagas([no for no, _ in message.sagas], message.before_ms)
+                    for no, _ in message.sagas:
+                        self.ledger.cache.drop(no)
+                    self._announcer.completions.forget(id for _, id in message.sagas)
+            except TryAgain as error:
+                message.reply.set_exception(error)
+                return
+            message.reply.set_result(count)
+
+        self._after_commit.append(let_go)
 
     def _look(self, message: q.Look) -> None:
         self._after_commit.append(lambda: self._announcer.look_up(message.completion))

@@ -490,6 +490,39 @@ class ContextStore:
             self.commit(changes)
         return deleted
 
+    def forget_sagas(self, saga_ids: Iterable[str]) -> int:
+        """Forget the commands of these sagas, which are over for ever, in the open transaction; return how many. Set
+        `ContextChanges.forgot`, so that it is committed.
+        """
+        return self._delete(self._statements.forget_sagas, saga_ids)
+
+    def forget_sent(self, before_ms: int, after: str) -> tuple[int, str | None]:
+        """Forget what the application has sent itself and was answered before this time, in the open transaction.
+
+        Looks at 5,000 commands behind the id `after`; returns how many were forgotten, and where to go on, None at
+        the end. Set `ContextChanges.forgot`, so that it is committed.
+        """
+        statement = (
+            "SELECT command_id, number IS NULL AND at_ms < ? FROM _saga_inbox"
+            " WHERE command_id > max(?, 'send:') AND command_id < 'send;' ORDER BY command_id LIMIT ?"
+        )
+        rows = self._read(statement, (before_ms, after, PRUNED_AT_ONCE))
+        old = [command_id for command_id, is_old in rows if is_old]
+        count = 0
+        if old:
+            self._delete(self._statements.forget_sent, old)
+            count = self._delete(self._statements.forget_answers, old)
+        return count, rows[-1][0] if len(rows) == PRUNED_AT_ONCE else None
+
+    def _delete(self, statement: str, ids: Iterable[str]) -> int:
+        self._guard.ours = True
+        try:
+            return self._execute(statement, (_json(ids),)).rowcount
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+        finally:
+            self._guard.ours = False
+
     def _read(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         self._guard.ours = True
         try:

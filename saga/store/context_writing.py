@@ -84,6 +84,16 @@ class Statements:
             "DELETE FROM _saga_inbox WHERE command_id IN"
             " (SELECT command_id FROM _saga_inbox WHERE number < ? ORDER BY number LIMIT ?)"
         )
+        # A command's id is that of its saga, a colon, and a path, which has none; the semicolon comes next after it.
+        self.forget_sagas = mark(
+            "DELETE FROM _saga_inbox WHERE command_id IN (SELECT i.command_id FROM json_each(?) AS v"
+            " CROSS JOIN _saga_inbox AS i ON i.command_id > v.value || ':' AND i.command_id < v.value || ';'"
+            " WHERE i.number IS NOT NULL AND instr(substr(i.command_id, length(v.value) + 2), ':') = 0)"
+        )
+        self.forget_sent = mark("DELETE FROM _saga_sent WHERE command_id IN (SELECT value FROM json_each(?))")
+        self.forget_answers = mark(
+            "DELETE FROM _saga_inbox WHERE command_id IN (SELECT value FROM json_each(?))"
+        )
         self.file = mark(
             "UPDATE _saga_file SET commit_no = ?, coordinator_commit_no = max(coordinator_commit_no, ?),"
             " floor = max(floor, ?), outbox_no = ?"

@@ -12,6 +12,8 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
+import msgspec
+
 from saga.errors import CorruptStore, DataLossDetected, SagaError, StoreFailed
 from saga.seams import seam
 from saga.store.batch import Batch
@@ -39,6 +41,9 @@ T = TypeVar("T")
 
 PRUNED_AT_ONCE = 10_000
 """How many events one commit deletes at most, so that no commit becomes long."""
+
+OF_A_SAGA = ("journal", "tags", "waits", "tasks", "timers", "open_incidents")
+"""The tables whose rows belong to one saga each."""
 
 COMMITS_BETWEEN_WAL_CHECKS = 256
 
@@ -280,22 +285,50 @@ class SagaStore(SagaQueries):
         seam("saga-db.clock-kept")
 
     def prune_events(
-        self, below_no: int, listeners: Mapping[tuple[str, str], int | None] | None = None
+        self,
+        below_no: int,
+        listeners: Mapping[tuple[str, str], int | None] | None = None,
+        before_ms: int | None = None,
     ) -> int:
-        """Delete events with a number below `below_no`, at most 10,000 of them, and return how many that
-        were; write how far `listeners` have come, as `Batch.listeners` does.
+        """Delete events with a number below `below_no` (and logged before this time), at most 10,000 of them, and
+        return how many that were; write how far `listeners` have come, as `Batch.listeners` does.
 
         In a commit of its own; call it again while it returns 10,000.
         """
-        statement = "DELETE FROM events WHERE no IN (SELECT no FROM events WHERE no < ? ORDER BY no LIMIT ?)"
+        statement = (
+            "DELETE FROM events WHERE no IN"
+            " (SELECT no FROM events WHERE no < ? AND at_ms < ifnull(?, at_ms + 1) ORDER BY no LIMIT ?)"
+        )
 
         def write(execute: Execute) -> int:
             LISTENERS.run(execute, listeners or {})
-            return execute(statement, (below_no, PRUNED_AT_ONCE)).rowcount
+            return execute(statement, (below_no, before_ms, PRUNED_AT_ONCE)).rowcount
 
         pruned = self._in_transaction("events", write)
         seam("saga-db.events-pruned")
         return pruned
+
+    def begin_pruning(self, before_ms: int) -> None:
+        """Write down that sagas which ended before this time may be gone, before any is; in a commit of its own."""
+        if self._read("SELECT pruned_ms FROM store")[0][0] < before_ms:
+            write = "UPDATE store SET pruned_ms = ?"
+            self._in_transaction("store", lambda execute: execute(write, (before_ms,)))
+
+    def prune_sagas(self, nos: Sequence[int], before_ms: int) -> int:
+        """Delete the sagas of these numbers, with all their rows, unless they have not ended before this time; return
+        how many that were. In a commit of its own."""
+        over = (
+            "SELECT no FROM sagas WHERE ended_ms < ? AND no IN (SELECT value FROM json_each(?))",
+            (before_ms, msgspec.json.encode(list(nos)).decode()),
+        )
+
+        def write(execute: Execute) -> int:
+            gone = msgspec.json.encode([no for (no,) in execute(*over).fetchall()]).decode()
+            for table in OF_A_SAGA:
+                execute(f"DELETE FROM {table} WHERE saga_no IN (SELECT value FROM json_each(?))", (gone,))
+            return execute("DELETE FROM sagas WHERE no IN (SELECT value FROM json_each(?))", (gone,)).rowcount
+
+        return self._in_transaction("sagas", write)
 
     # --- reading ---
 

@@ -70,7 +70,7 @@ class Schema:
         return _saga_migrations() if self is SAGA else _context_migrations()
 
 
-SAGA = Schema("the saga.db of a store", 0x53414741, 1, "saga")  # "SAGA"
+SAGA = Schema("the saga.db of a store", 0x53414741, 2, "saga")  # "SAGA"
 CONTEXT = Schema("the file of a context", 0x53414743, 1, "_saga")  # "SAGC"
 
 
@@ -98,6 +98,11 @@ def _saga_migrations() -> Migrations:
     def first_schema(db: Database) -> None:
         for statement in _statements("schema.sql"):
             db.execute(statement)
+
+    @migrations()
+    def retention(db: Database) -> None:
+        # Sagas that ended before this time may be gone, and with them what contexts remember of their commands.
+        db.execute("ALTER TABLE store ADD COLUMN pruned_ms INTEGER NOT NULL DEFAULT 0")
 
     return migrations
 
