@@ -305,6 +305,10 @@ class Hasty(Saga[Order]):
     def ship(self) -> Ship:
         return Ship(self.input.id)
 
+    @ship.compensation
+    def take_back(self) -> TakeBack:
+        return TakeBack(self.input.id)
+
     flow = (reserve, ship)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reliability.crash import shop
 from reliability.crash.job import LONGEST_S, Job, tell
-from saga import NotAllowed, Runtime, Saga, SagaParked, ScaledClock, Start, VirtualClock, WaitTimeout
+from saga import NotAllowed, Runtime, Saga, SagaParked, ScaledClock, Start, Status, VirtualClock, WaitTimeout
 from saga.coordination import context, coordinator
 
 __all__ = ["SCENARIOS", "Work", "run"]
@@ -27,6 +27,8 @@ HEARD = """
 
 FAILED = "SELECT count(*) FROM context._saga_retries WHERE due_ms IS NOT NULL"
 """How many events a context has failed on, and tries again later."""
+
+HALF_A_DAY = timedelta(hours=12)
 
 MORNING = datetime(2026, 1, 1, tzinfo=UTC)
 """When the clock of a worker begins."""
@@ -61,16 +63,18 @@ class Work:
             while not any((entry.what, entry.path) == (what, path) for entry in self.runtime.history(id)):
                 assert time.monotonic() < until, f"{what} {path} is not in {self.runtime.history(id)}"
 
-    def finish(self) -> None:
-        """Wait for the end of all, letting time pass: a second whenever nothing has come for a moment."""
-        until = time.monotonic() + LONGEST_S
+    def finish(self, *, ever_longer: bool = False) -> None:
+        """Wait for the end of all, letting time pass: a second whenever nothing has come for a moment, or `ever_longer`
+        until it is half a day."""
+        until, span = time.monotonic() + LONGEST_S, timedelta(seconds=1)
         for id in self.ids:
             handle = self.runtime.handle(id)
             while time.monotonic() < until:
                 try:
                     outcome = handle.wait(0.02)
                 except WaitTimeout:
-                    self.let_pass(timedelta(seconds=1))
+                    self.let_pass(span)
+                    span = min(2 * span, HALF_A_DAY) if ever_longer else span
                     continue
                 except SagaParked as parked:
                     tell(f"parked {id} {parked}")
@@ -254,9 +258,13 @@ def mixed(work: Work) -> None:
         work.let_pass(timedelta(hours=2))
     shop.Cards.released.set()
     work.until(timedelta(days=2))
-    work.until_scheduled()
-    work.ids = [row.id for row in work.runtime.list(limit=10_000)]
-    work.finish()
+    while True:
+        work.until_scheduled()
+        rows = work.runtime.list(limit=10_000)
+        work.ids = [row.id for row in rows if not Status(row.status).ended]
+        if not work.ids:
+            return
+        work.finish(ever_longer=True)
 
 
 SCENARIOS: dict[str, Callable[[Work], None]] = {

