@@ -19,6 +19,7 @@ from __future__ import annotations
 import sys
 import time
 from itertools import chain
+from math import inf
 
 import click
 
@@ -48,6 +49,7 @@ None is all."""
 @click.option("--point", "points", multiple=True, help="only these")
 @click.option("--passings", type=click.IntRange(1), help="at how many passings of a point it is killed")
 @click.option("--stories", "most", type=click.IntRange(1), help="how many stories are drawn at most")
+@click.option("--minutes", type=click.FloatRange(0), default=inf, help="begin no story after so long")
 @click.option("--seed", type=int, default=0, show_default=True, help="for what is drawn")
 @click.option("--workers", type=click.IntRange(1), default=WORKERS, show_default=True)
 @click.option("--story", help="this one alone: SCENARIO[POINT:N POINT:N]")
@@ -60,6 +62,7 @@ def command(
     points: tuple[str, ...],
     passings: int | None,
     most: int | None,
+    minutes: float,
     seed: int,
     workers: int,
     story: str | None,
@@ -87,8 +90,10 @@ def command(
                     stories += plan.kills_in_recovery(recovery, places, 1)
             limit = most or (None if everything or scenarios or points else STORIES[size])
             stories = plan.sample(stories, limit or len(stories), seed)
-        played = play_all(there, [Story(each.scenario, each.crashes, without or "") for each in stories])
-    return _result(played, known, time.monotonic() - began)
+        stories = [Story(each.scenario, each.crashes, without or "") for each in stories]
+        planning = time.monotonic() - began
+        played = play_all(there, stories, began + 60 * minutes)
+    return _result(played, len(stories), known, planning, time.monotonic() - began)
 
 
 def _read(text: str) -> Story:
@@ -98,7 +103,7 @@ def _read(text: str) -> Story:
         raise click.BadParameter(str(error), param_hint="--story") from error
 
 
-def _result(played: list[Played], known: list[str], seconds: float) -> Result:
+def _result(played: list[Played], planned: int, known: list[str], planning: float, seconds: float) -> Result:
     violations = [each.violation for each in played if each.violation]
     reached = {crash.seam for each in played if each.kills for crash in each.story.crashes}
     kills = sum(each.kills for each in played)
@@ -114,7 +119,8 @@ def _result(played: list[Played], known: list[str], seconds: float) -> Result:
             "points": len(known),
             "scenarios": scenarios,
             "stories": len(played),
+            "stories planned": planned,
             "kills": kills,
-            "stories per second": round(len(played) / seconds, 1),
+            "stories per second": round(len(played) / max(seconds - planning, 0.001), 1),
         },
     )

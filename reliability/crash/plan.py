@@ -99,5 +99,5 @@ def pairs(workers: Workers, scenario: str, first: Sequence[str], second: Sequenc
 
 
 def sample(all: Sequence[T], count: int, seed: int) -> list[T]:
-    """Return so many, drawn; or all, in their order, when there are no more."""
-    return list(all) if len(all) <= count else random.Random(seed).sample(all, count)
+    """Return so many, or all when there are no more, in an order that the seed decides."""
+    return random.Random(seed).sample(all, min(count, len(all)))

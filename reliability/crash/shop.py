@@ -50,6 +50,13 @@ class Ship(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class TakeBack(Command[None]):
+    """Of what was shipped although it was called off: it was under way already."""
+
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pay(Command[int]):
     order: str
     cents: int
@@ -125,6 +132,10 @@ class Stock(Context):
         self._move(command.order, "ship", "reserved", "shipped")
         if command.order.startswith("refused"):
             raise Rejected("nobody is there", code="nobody")
+
+    @TakeBack.handler
+    def take_back(self, command: TakeBack) -> None:
+        self._move(command.order, "take back", "shipped", "reserved")
 
 
 class Bank(Context):
@@ -246,6 +257,10 @@ class Fulfil(Saga[Order]):
     def ship(self) -> Ship:
         return Ship(self.input.id)
 
+    @ship.compensation
+    def take_back(self) -> TakeBack:
+        return TakeBack(self.input.id)
+
     flow = (reserve, pay, charge, ship)
 
 
@@ -289,6 +304,10 @@ class Hasty(Saga[Order]):
     @step(timeout=timedelta(hours=1))
     def ship(self) -> Ship:
         return Ship(self.input.id)
+
+    @ship.compensation
+    def take_back(self) -> TakeBack:
+        return TakeBack(self.input.id)
 
     flow = (reserve, ship)
 
@@ -353,6 +372,10 @@ class Collect(Saga[Order]):
     @step()
     def ship(self) -> Ship:
         return Ship(self.input.id)
+
+    @ship.compensation
+    def take_back(self) -> TakeBack:
+        return TakeBack(self.input.id)
 
     flow = (reserve, fetched, pay, ship)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reliability.crash import shop
 from reliability.crash.job import LONGEST_S, Job, tell
-from saga import NotAllowed, Runtime, Saga, SagaParked, ScaledClock, Start, VirtualClock, WaitTimeout
+from saga import NotAllowed, Runtime, Saga, SagaParked, ScaledClock, Start, Status, VirtualClock, WaitTimeout
 from saga.coordination import context, coordinator
 
 __all__ = ["SCENARIOS", "Work", "run"]
@@ -21,9 +21,14 @@ HEARD = """
     SELECT (SELECT count(*) FROM events e
             JOIN context._saga_positions p ON p.event_type = e.type AND e.no > p.position)
          + (SELECT count(*) FROM context._saga_outbox o
-            WHERE o.no > (SELECT outbox_no FROM participants WHERE name = ?))
+            WHERE o.no > (SELECT outbox_no FROM participants WHERE name = :context))
 """
 """How many events a context has not taken yet, and how many of its own are not in the log yet."""
+
+FAILED = "SELECT count(*) FROM context._saga_retries WHERE due_ms IS NOT NULL"
+"""How many events a context has failed on, and tries again later."""
+
+HALF_A_DAY = timedelta(hours=12)
 
 MORNING = datetime(2026, 1, 1, tzinfo=UTC)
 """When the clock of a worker begins."""
@@ -58,16 +63,18 @@ class Work:
             while not any((entry.what, entry.path) == (what, path) for entry in self.runtime.history(id)):
                 assert time.monotonic() < until, f"{what} {path} is not in {self.runtime.history(id)}"
 
-    def finish(self) -> None:
-        """Wait for the end of all, letting time pass: a second whenever nothing has come for a moment."""
-        until = time.monotonic() + LONGEST_S
+    def finish(self, *, ever_longer: bool = False) -> None:
+        """Wait for the end of all, letting time pass: a second whenever nothing has come for a moment, or `ever_longer`
+        until it is half a day."""
+        until, span = time.monotonic() + LONGEST_S, timedelta(seconds=1)
         for id in self.ids:
             handle = self.runtime.handle(id)
             while time.monotonic() < until:
                 try:
                     outcome = handle.wait(0.02)
                 except WaitTimeout:
-                    self.let_pass(timedelta(seconds=1))
+                    self.let_pass(span)
+                    span = min(2 * span, HALF_A_DAY) if ever_longer else span
                     continue
                 except SagaParked as parked:
                     tell(f"parked {id} {parked}")
@@ -96,19 +103,24 @@ class Work:
     def until_heard(self) -> None:
         """Wait until every event is in the log, and every listener has taken what is there for it."""
         until = time.monotonic() + LONGEST_S
-        while not self._all_is_heard():
+        while self._left(HEARD):
             assert time.monotonic() < until, "a listener does not get its events"
+        while self._left(FAILED):
+            assert time.monotonic() < until, "a listener does not try again"
+            self.let_pass(timedelta(milliseconds=100))
 
-    def _all_is_heard(self) -> bool:
+    def _left(self, statement: str) -> int:
+        """Return what this counts in the contexts that listen and publish, up to the first where there is something."""
         with closing(sqlite3.connect(f"{self.store.as_uri()}/saga.db?mode=ro", uri=True)) as saga_db:
             for context in ("stock", "customers"):  # in the order in which events travel
                 uri = f"{self.store.as_uri()}/{context}.db"
                 saga_db.execute("ATTACH ? AS context", [f"{uri}?mode=ro"])
-                ((behind,),) = saga_db.execute(HEARD, [context])
+                left: int
+                ((left,),) = saga_db.execute(statement, {"context": context})
                 saga_db.execute("DETACH context")
-                if behind:
-                    return False
-        return True
+                if left:
+                    return left
+        return 0
 
     def quietly(self, act: Callable[[str, str], None], id: str, reason: str) -> None:
         """Act on a saga if it is there and not over."""
@@ -246,9 +258,13 @@ def mixed(work: Work) -> None:
         work.let_pass(timedelta(hours=2))
     shop.Cards.released.set()
     work.until(timedelta(days=2))
-    work.until_scheduled()
-    work.ids = [row.id for row in work.runtime.list(limit=10_000)]
-    work.finish()
+    while True:
+        work.until_scheduled()
+        rows = work.runtime.list(limit=10_000)
+        work.ids = [row.id for row in rows if not Status(row.status).ended]
+        if not work.ids:
+            return
+        work.finish(ever_longer=True)
 
 
 SCENARIOS: dict[str, Callable[[Work], None]] = {
@@ -284,5 +300,8 @@ def run(job: Job) -> None:
     if job.drain:
         shop.Cards.released.set()
     with Runtime(store, contexts=shop.CONTEXTS, sagas=shop.SAGAS, clock=clock) as runtime:
-        SCENARIOS[job.scenario](work := Work(store, runtime, clock, job.drain))
-        work.until_heard()
+        try:
+            SCENARIOS[job.scenario](work := Work(store, runtime, clock, job.drain))
+            work.until_heard()
+        finally:
+            shop.Cards.released.set()  # else a runtime that has failed waits for slow calls when it is closed

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 from reliability.crash.businesses import SCENARIOS, business_of
@@ -96,10 +98,15 @@ def play(workers: Workers, stories: list[Story]) -> int:
         return sum(pool.map(lambda story: story.play(workers), stories))
 
 
-def play_all(workers: Workers, stories: Iterable[Story]) -> list[Played]:
-    """Play stories to the last one, whatever is violated on the way; return what became of each."""
+def play_all(workers: Workers, stories: Iterable[Story], until: float = inf) -> list[Played]:
+    """Play stories to the last one, whatever is violated on the way; return what became of each.
 
-    def told(story: Story) -> Played:
+    None is begun when `time.monotonic()` is past `until`.
+    """
+
+    def told(story: Story) -> Played | None:
+        if time.monotonic() > until:
+            return None
         try:
             return Played(story, story.play(workers))
         except Exception as error:  # whatever it is, the others are played as well
@@ -107,4 +114,4 @@ def play_all(workers: Workers, stories: Iterable[Story]) -> list[Played]:
             return Played(story, 0, f"{what[:600]}; {story.line}")
 
     with ThreadPoolExecutor(workers.count) as pool:
-        return list(pool.map(told, stories))
+        return [each for each in pool.map(told, stories) if each is not None]

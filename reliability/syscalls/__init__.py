@@ -10,8 +10,10 @@ for space until we close it (75, only where an error lasts). Nothing acknowledge
 
 from __future__ import annotations
 
+import random
 import time
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from pathlib import Path
 
 import click
@@ -52,6 +54,7 @@ class Attack:
 @click.option(
     "--faults", "most", type=click.IntRange(1), help="how many are tried, evenly over all there are"
 )
+@click.option("--minutes", type=click.FloatRange(0), default=inf, help="try no more after so long")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="only these")
 @click.option("--fault", "text", help="this one alone: CALL FILE N KIND")
 @click.option("--without", type=click.Choice(sorted(PROTECTIONS)), help="take a protection away")
@@ -60,6 +63,7 @@ def command(
     size: Size,
     scenario: str | None,
     most: int | None,
+    minutes: float,
     kinds: tuple[str, ...],
     text: str | None,
     without: str | None,
@@ -80,8 +84,14 @@ def command(
                 places = tracers.record(store, what)
             calls = sum(each.times for each in places)
             faults = evenly(faults_at(places, kinds or KINDS), most or FAULTS[size])
-        done = list(pool.map(lambda fault: attack(tracers, there, what, fault, without or ""), faults))
-    return _result(what, calls, done, time.monotonic() - began)
+
+        def one(fault: Fault) -> Attack | None:
+            late = time.monotonic() > began + 60 * minutes
+            return None if late else attack(tracers, there, what, fault, without or "")
+
+        random.Random(0).shuffle(faults)  # so that what is done before the time is over is spread evenly
+        done = [each for each in pool.map(one, faults) if each is not None]
+    return _result(what, calls, len(faults), done, time.monotonic() - began)
 
 
 def attack(tracers: Tracers, workers: Workers, scenario: str, fault: Fault, without: str = "") -> Attack:
@@ -141,7 +151,7 @@ def _read(text: str) -> Fault:
         raise click.BadParameter(str(error), param_hint="--fault") from error
 
 
-def _result(scenario: str, calls: int, done: list[Attack], seconds: float) -> Result:
+def _result(scenario: str, calls: int, planned: int, done: list[Attack], seconds: float) -> Result:
     violations = [each.violation for each in done if each.violation]
     ended = [each.traced for each in done if each.traced is not None]
     return Result(
@@ -153,6 +163,7 @@ def _result(scenario: str, calls: int, done: list[Attack], seconds: float) -> Re
         seconds,
         {
             "faults": len(done),
+            "faults planned": planned,
             "system calls": calls,
             "faults that happened": sum(each.hit for each in ended),
             "killed": sum(each.killed for each in ended),

@@ -19,7 +19,9 @@ def test_a_scenario_that_nobody_disturbs_comes_to_its_end(workers: Workers, scen
         statuses = dict(run.told("ended"))
     assert statuses or scenario not in SHOP.scenarios, "trips are told by their books"
     for id, status in statuses.items():
-        if id.startswith(("good", "shaky", "clumsy")) and not (scenario == "cancel" and id == "good-2"):
+        if scenario == "mixed":  # time passes meanwhile: some are in time, some are not
+            assert status in ("COMPLETED", "COMPENSATED"), id
+        elif id.startswith(("good", "shaky", "clumsy")) and not (scenario == "cancel" and id == "good-2"):
             assert status == "COMPLETED", id
         else:
             assert status == "COMPENSATED" or id == "good-2", id
