@@ -68,6 +68,12 @@ def ask(files: StoreFiles, asked: Asked) -> None:
         raise CannotOpen(path, f"cannot be written: {error.strerror}") from error
     try:
         os.write(fd, msgspec.json.encode(asked))
+        if hasattr(os, "geteuid") and os.geteuid() == 0:  # else the owner could not read it
+            owner = os.stat(files.lock)
+            os.fchown(fd, owner.st_uid, owner.st_gid)
+    except OSError as error:
+        os.unlink(path)
+        raise CannotOpen(path, f"cannot be written: {error.strerror}") from error
     finally:
         os.close(fd)
 

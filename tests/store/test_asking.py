@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -26,11 +27,23 @@ PRUNE = Asked("2", older_than_ms=1_000)
 
 @pytest.fixture
 def files(tmp_path: Path) -> StoreFiles:
+    (tmp_path / "runtime.lock").touch()
     return StoreFiles.at(tmp_path)
 
 
 def left(files: StoreFiles) -> list[str]:
-    return sorted(path.name for path in Path(files.directory).iterdir())
+    return sorted(path.name for path in Path(files.directory).iterdir() if path.name != "runtime.lock")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be two users")
+def test_root_may_ask_and_others_may_not(files: StoreFiles) -> None:
+    os.chown(files.lock, 1_000, 1_000)
+    ask(files, BACKUP)
+    request = Path(files.directory, "runtime.request")
+    assert request.stat().st_uid == 1_000, "the owner can read it"
+    assert take_request(files) is None, "we are root, and it is that of somebody else"
+    os.chown(request, 0, 0)
+    assert take_request(files) == BACKUP
 
 
 def test_a_request_is_taken_once_and_its_answer_read_once(files: StoreFiles) -> None:
