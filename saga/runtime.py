@@ -150,10 +150,15 @@ class Runtime:
             self._pid = os.getpid()
             if not self._files.in_memory:
                 self._lock = OwnerLock.take(self._files, datetime.now(UTC).isoformat(timespec="seconds"))
-            crew = Crew(
-                self._files, self._lock, self._definitions, self._participants, self._clock, self._settings
-            )
             try:
+                crew = Crew(
+                    self._files,
+                    self._lock,
+                    self._definitions,
+                    self._participants,
+                    self._clock,
+                    self._settings,
+                )
                 crew.open()
             except BaseException:
                 self._release()
@@ -166,11 +171,13 @@ class Runtime:
         """End what is running, waiting at most `timeout` seconds for it, and give the store back.
 
         What was not finished goes on when the store is opened again. Closing twice does no harm. Returns whether
-        everything ended in order; handles that are waited for raise RuntimeClosed.
+        everything ended in order; handles that are waited for raise RuntimeClosed. Raises UsageError in the thread of a
+        context or gateway, which would wait for itself.
         """
         crew, pid = self._crew, os.getpid()
         if crew is None or pid != self._pid:
             return True
+        refuse_in_actor("close")
         with self._guard:
             if crew.closed:
                 return True

@@ -15,7 +15,6 @@ from contextlib import suppress
 from typing import Any, Literal
 
 import pykka
-import structlog
 
 from saga.actors.context import ContextActor, ContextOpened
 from saga.actors.coordinator import CoordinatorActor
@@ -24,7 +23,7 @@ from saga.actors.mailbox import Mailbox
 from saga.actors.supervisor import LOOK, SupervisorActor
 from saga.actors.timekeeper import RUN, Timekeeper, TimekeeperActor
 from saga.actors.worker import Close, Crash, Open, Worker
-from saga.clock import Clock
+from saga.clock import Clock, SteadyClock
 from saga.coordination import requests as q
 from saga.coordination.context import RetryDue
 from saga.coordination.coordinator import Coordinator
@@ -37,6 +36,7 @@ from saga.coordination.outcome import Completions
 from saga.coordination.participation import Participant
 from saga.errors import ForkedRuntime, StoredDataError, StoreError, StoreFailed, UsageError
 from saga.flow.graph import Graph
+from saga.log import Log
 from saga.participants import Context, participant_name
 from saga.store import (
     COORDINATOR,
@@ -52,7 +52,7 @@ from saga.store import (
 
 __all__ = ["Crew", "Settings"]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.runtime")
+log = Log("saga.runtime")
 
 AUTHOR_LIMIT_S = 1.0
 """Seconds after which an author's function that holds up the coordinator is reported."""
@@ -88,7 +88,7 @@ class Crew:
     ) -> None:
         self._files, self._lock, self._definitions = files, lock, definitions
         self._participants = {each.name: each for each in participants}
-        self._clock, self._settings = clock, settings
+        self._clock, self._settings = SteadyClock(clock), settings
         self.completions = Completions()
         self.inbox = Mailbox()
         """The coordinator's mailbox."""
@@ -108,7 +108,7 @@ class Crew:
         self._watch = Watch()
         self._busy: dict[str, Busy] = {}
         """What the contexts are busy with."""
-        self._timekeeper = Timekeeper(clock)
+        self._timekeeper = Timekeeper(self._clock)
         self._timekeeper.every_second = self._look
         self._workers: dict[str, pykka.ActorRef[Worker]] = {}
         self._refs: list[pykka.ActorRef[Any]] = []

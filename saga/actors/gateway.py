@@ -72,6 +72,7 @@ class GatewayActor(Worker):
         self._pool: Pool | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread: threading.Thread | None = None
+        self._loop_over = False
         self._slots: asyncio.Semaphore | None = None
         self._answers: list[Answer] = []
         self._local = threading.local()
@@ -105,7 +106,8 @@ class GatewayActor(Worker):
         assert self._loop is not None
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_forever()
+            while not self._loop_over:
+                self._loop.run_forever()  # a handler that stops its loop stops no other
         finally:
             self._loop.close()
 
@@ -255,6 +257,7 @@ class GatewayActor(Worker):
         async def finish() -> None:
             calls = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
             await asyncio.gather(*calls, return_exceptions=True)
+            self._loop_over = True
             loop.call_soon(loop.stop)
 
         asyncio.run_coroutine_threadsafe(finish(), loop)
