@@ -44,7 +44,7 @@ from saga.coordination.envelopes import (
 from saga.coordination.evaluation import key_text
 from saga.coordination.guard import Busy, describe, is_a, refusal_of, words_of
 from saga.coordination.requests import Heard
-from saga.errors import NotEncodable
+from saga.errors import NotEncodable, UsageError
 from saga.flow.graph import RetryPolicy
 from saga.log import Log
 from saga.messages import Event, Rejected, answer_type, key_field, type_name
@@ -444,6 +444,8 @@ class ContextDriver:
         """`Context.publish`, while a handler or listener runs."""
         if not self._busy.what:
             raise RuntimeError(f"{type(self.context).__name__}.publish was called outside of a handler")
+        if not is_a(event, Event):
+            raise UsageError(f"publish takes an Event, not a {type(event).__name__}")
         codec = codec_for(type(event))
         data, twin = codec.roundtrip(event)
         field = key_field(type(event))

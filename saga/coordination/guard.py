@@ -21,6 +21,9 @@ __all__ = ["Busy", "Watch", "describe", "is_a", "leave_fork", "readable", "refus
 LONGEST = 8_192
 """Characters kept of an error's text."""
 
+MOST_FRAMES = 40
+"""Frames of a traceback that are looked at."""
+
 NOWHERE: Cell = ([0], 0)
 """A cell that nobody reads."""
 
@@ -60,10 +63,16 @@ def describe(error: BaseException, *, trace: bool = True) -> str:
     if not trace:
         return readable(one_line)
     try:
-        frames = "".join(traceback.format_tb(error.__traceback__)[1:])
+        frames = _frames(error)
     except BaseException:
         frames = ""
     return readable(frames[-(LONGEST - 1_000) :] + one_line[:1_000]).strip()
+
+
+def _frames(error: BaseException) -> str:
+    """Return where the author's code was, the innermost frames only: a recursion without an end has a thousand."""
+    frames = traceback.format_tb(error.__traceback__, limit=-MOST_FRAMES)
+    return "".join(frames if len(frames) == MOST_FRAMES else frames[1:])
 
 
 _NAME = type.__dict__["__name__"]

@@ -50,8 +50,11 @@ class Intake:
         self._batches_since_start = 0
 
     def add(self, request: q.StartSagas) -> None:
-        """Let a request wait for room. Those that were withdrawn are swept out now and then: as long as there is no room
-        nobody else would, and who is refused asks again."""
+        """Let a request wait for room.
+
+        Those that were withdrawn are swept out now and then: as long as there is no room nobody else would, and who
+        is refused asks again.
+        """
         self._waiting.append(request)
         if len(self._waiting) > self._most:
             self._waiting = deque(each for each in self._waiting if each.is_open)
