@@ -2,7 +2,7 @@
 
 1. It ends within the grace period and a second, whatever hangs; with 0 when all has ended, with 75 when not.
 2. What was acknowledged is there, and comes to its end at the next start; effects are there once.
-3. No call of a gateway that has ended is begun again; but when a function of a saga hangs, which holds up the coordinator,
+3. No call of a gateway that has ended is begun again; but when a function of a saga hangs, and so the coordinator,
    nobody is there who could write down what has ended.
 """
 
