@@ -25,7 +25,7 @@ from reliability.faults.hanging import try_hanging
 from reliability.faults.hooks import HOOKS, Hook, senseless
 from reliability.faults.shutdowns import try_shutdowns
 from reliability.faults.surroundings import SURROUNDINGS, try_surroundings, why_not
-from reliability.faults.trial import try_pairs
+from reliability.faults.trial import DEADLINE_S, try_pairs
 from reliability.faults.weakened import weakened
 from reliability.result import SIZES, Result, Size
 
@@ -35,7 +35,7 @@ AT_ONCE = 12
 """Deeds that are done in one runtime."""
 
 SHUTDOWNS: dict[Size, int] = {"small": 2, "nightly": 30, "release": 100}
-EVERY: dict[Size, int] = {"small": 24, "nightly": 4, "release": 1}
+EVERY: dict[Size, int] = {"small": 48, "nightly": 4, "release": 1}
 """Of the pairs of the surroundings the so manieth are tried; which ones is another matter at each hook."""
 
 LINE = "python3 run.py reliability faults"
@@ -48,6 +48,9 @@ LINE = "python3 run.py reliability faults"
 @click.option("--shutdowns", type=click.IntRange(0), default=None, help="how many processes are told to end")
 @click.option("--broken", type=click.Choice(["", "guard"]), default="", help="the control: take this away")
 @click.option(
+    "--deadline", type=float, default=DEADLINE_S, show_default=True, help="seconds for all to come to rest"
+)
+@click.option(
     "--senseless", "list_senseless", is_flag=True, help="list the pairs that make no sense, and why"
 )
 def command(
@@ -56,6 +59,7 @@ def command(
     only_hooks: tuple[str, ...],
     shutdowns: int | None,
     broken: str,
+    deadline: float,
     list_senseless: bool,
 ) -> Result:
     """User code that raises anything, hangs, forks, exits, or returns the wrong type, in every hook."""
@@ -74,7 +78,7 @@ def command(
     with ExitStack() as stack:
         if broken:
             stack.enter_context(weakened())
-        tried = _in_business(chosen, hooks, violations)
+        tried = _in_business(chosen, hooks, violations, deadline)
         every = 1 if only_deeds or only_hooks else EVERY[size]
         tried_around, left_out = _around(chosen, around, every, violations)
     asked = (0 if only_deeds or only_hooks else SHUTDOWNS[size]) if shutdowns is None else shutdowns
@@ -100,7 +104,9 @@ def command(
     )
 
 
-def _in_business(chosen: Sequence[Deed], hooks: Sequence[Hook], violations: list[str]) -> int:
+def _in_business(
+    chosen: Sequence[Deed], hooks: Sequence[Hook], violations: list[str], deadline: float
+) -> int:
     """Try the deeds at the hooks of the business, many at a time; what goes wrong is tried again one by one."""
     tried = 0
     for some in _portions(chosen):
@@ -108,11 +114,11 @@ def _in_business(chosen: Sequence[Deed], hooks: Sequence[Hook], violations: list
         tried += len(pairs)
         if not pairs:
             continue
-        found = try_pairs(pairs) if some[0].group != "hangs" else []
+        found = try_pairs(pairs, deadline) if some[0].group != "hangs" else []
         if found and len(some) > 1:
             alone = []
             for deed in some:
-                for each in try_pairs([pair for pair in pairs if pair[0] is deed]):
+                for each in try_pairs([pair for pair in pairs if pair[0] is deed], deadline):
                     alone.append(f"{each}; again: {LINE} --deed {deed.name}")
             names = " ".join(f"--deed {deed.name}" for deed in some)
             violations += alone or [f"{each}; again: {LINE} {names}" for each in found]

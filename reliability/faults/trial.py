@@ -41,6 +41,7 @@ from saga import (
 from saga.verification import verify_store
 
 __all__ = [
+    "DEADLINE_S",
     "SILENT",
     "Found",
     "Pair",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
@@ -23,9 +22,6 @@ from saga.participants import Gateway
 from saga.seams import seam
 
 __all__ = ["GatewayActor", "GatewayMailbox"]
-
-REPORT_S = 0.005
-"""Seconds after which answers leave although more calls are waiting."""
 
 
 class GatewayMailbox(Mailbox):
@@ -114,8 +110,11 @@ class GatewayActor(Worker):
     # --- messages ---------------------------------------------------------------------------------
 
     def work(self, messages: list[Any]) -> None:
-        """Make the calls, or see to it that they are made, until the runtime is being closed."""
-        until = time.monotonic() + REPORT_S
+        """Make the calls, or see to it that they are made, until the runtime is being closed.
+
+        Each answer leaves before the next call begins: nobody knows how long that takes, and should the process end
+        meanwhile, what has ended would be begun again.
+        """
         for n, message in enumerate(messages):
             if self.mailbox.shut:
                 break
@@ -127,10 +126,7 @@ class GatewayActor(Worker):
             except BaseException:
                 self.mailbox.put_back(messages[n + 1 :])
                 raise
-            if self._answers and time.monotonic() > until:
-                self._report()
-                until = time.monotonic() + REPORT_S
-        self._report()
+            self._report()
 
     def _take(self, message: Any) -> None:
         if type(message) is Inquire:
