@@ -80,6 +80,12 @@ from saga.tasks import OpenTask, read_tasks
 
 __all__ = ["Runtime", "Start"]
 
+NOT_ALL_HAS_ENDED = 75
+"""EX_TEMPFAIL of sysexits.h: what had not ended in time goes on at the next start."""
+
+LAST_MOMENT_S = 0.5
+"""Seconds that a program has for what it does after a close that was not in order."""
+
 I = TypeVar("I")  # noqa: E741 - I as in input
 R = TypeVar("R")
 T = TypeVar("T")
@@ -165,10 +171,15 @@ class Runtime:
             self._pid = os.getpid()
             if not self._files.in_memory:
                 self._lock = OwnerLock.take(self._files, datetime.now(UTC).isoformat(timespec="seconds"))
-            crew = Crew(
-                self._files, self._lock, self._definitions, self._participants, self._clock, self._settings
-            )
             try:
+                crew = Crew(
+                    self._files,
+                    self._lock,
+                    self._definitions,
+                    self._participants,
+                    self._clock,
+                    self._settings,
+                )
                 crew.open()
             except BaseException:
                 self._release()
@@ -184,11 +195,13 @@ class Runtime:
         """End what is running, waiting at most `timeout` seconds for it, and give the store back.
 
         What was not finished goes on when the store is opened again. Closing twice does no harm. Returns whether
-        everything ended in order; handles that are waited for raise RuntimeClosed.
+        everything ended in order; handles that are waited for raise RuntimeClosed. Raises UsageError in the thread of a
+        context or gateway, which would wait for itself.
         """
         crew, pid = self._crew, os.getpid()
         if crew is None or pid != self._pid:
             return True
+        refuse_in_actor("close")
         with self._guard:
             if crew.closed:
                 return True
@@ -216,11 +229,18 @@ class Runtime:
     async def __aexit__(self, *_: object) -> None:
         await asyncio.to_thread(self.close)
 
-    def run_forever(self) -> None:
-        """Wait until SIGTERM or SIGINT, then return (from the main thread only); close afterwards, or leave the `with`.
+    def run_forever(self, grace: float | None = None) -> int:
+        """Wait until SIGTERM or SIGINT, close, and return the exit code (from the main thread only).
 
-        A second signal ends the process at once. Raises StoreFailed when the runtime ends by itself.
+            sys.exit(runtime.run_forever(grace=10))
+
+        From the signal on nothing is taken in and nothing new is begun; what runs has `grace` seconds to end (None:
+        `close_timeout`). Then the logs are written into the files, the store is given back, and 0 is returned, or 75
+        when something has not ended in time: it is begun again at the next start. A thread that hangs could keep
+        Python from ending, so in that case the process is ended half a second later, whatever it does. A second signal
+        ends it at once, with 128 and the number of the signal. Raises StoreFailed when the runtime ends by itself.
         """
+        refuse_in_actor("run_forever")
         crew = self._open_crew()
         asked = threading.Event()
 
@@ -234,9 +254,23 @@ class Runtime:
             while not asked.wait(0.2):
                 if crew.failed.is_set():
                     self._open_crew()
+            return self._end(grace)
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    async def aclose(self, grace: float | None = None) -> int:
+        """`close` for the end of a program in asyncio; return its exit code, as `run_forever` does.
+
+        Like that it sees to it that nothing which hangs keeps the process from ending.
+        """
+        return await asyncio.to_thread(self._end, grace)
+
+    def _end(self, grace: float | None) -> int:
+        if self.close(grace):
+            return 0
+        _end_soon(NOT_ALL_HAS_ENDED)
+        return NOT_ALL_HAS_ENDED
 
     # --- starting ---------------------------------------------------------------------------------
 
@@ -378,6 +412,8 @@ class Runtime:
 
     def _publish_request(self, event: Event, id: str | None) -> q.Publish:
         refuse_in_actor("publish")
+        if not issubclass(type(event), Event):
+            raise UsageError(f"publish takes an Event, not a {type(event).__name__}")
         codec = codec_for(type(event))
         data, twin = codec.roundtrip(event)
         field_name = key_field(type(event))
@@ -767,6 +803,17 @@ class Runtime:
         if crew.closed:
             raise RuntimeClosed()
         return crew
+
+
+def _end_soon(code: int) -> None:
+    """End the process in a moment, unless it has ended by itself: Python waits for the threads of executors, such as
+    that of `asyncio.to_thread`, and one of them may be what hangs."""
+
+    def end() -> None:
+        time.sleep(LAST_MOMENT_S)
+        os._exit(code)
+
+    threading.Thread(target=end, name="saga-end", daemon=True).start()
 
 
 def _event_classes(participants: Iterable[Participant], definitions: Iterable[Definition]) -> set[type[Any]]:

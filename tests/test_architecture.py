@@ -59,6 +59,7 @@ HOUSE = (
     Layer("codec", EFFECTS, pure=True),  # values and JSON
     Layer("flow", EFFECTS, pure=True),  # the language and the graph
     Layer("machine", EFFECTS, pure=True),  # decide, evolve, pending
+    Layer("log"),  # logs of which nothing comes back
     Layer("store", owns={"sqlite3", "sqlite_utils"}),
     Layer("history", EFFECTS, pure=True),  # a journal as a person reads it
     Layer("tasks", EFFECTS, pure=True),  # what persons are to decide, as an application lists it

@@ -15,7 +15,6 @@ from contextlib import suppress
 from typing import Any, Literal
 
 import pykka
-import structlog
 
 from saga.actors.context import ContextActor, ContextOpened
 from saga.actors.coordinator import CoordinatorActor
@@ -24,7 +23,7 @@ from saga.actors.mailbox import Mailbox
 from saga.actors.supervisor import LOOK, SupervisorActor
 from saga.actors.timekeeper import RUN, Timekeeper, TimekeeperActor
 from saga.actors.worker import Close, Crash, Open, Worker
-from saga.clock import Clock
+from saga.clock import Clock, SteadyClock
 from saga.coordination import requests as q
 from saga.coordination.context import RetryDue
 from saga.coordination.coordinator import Coordinator
@@ -37,6 +36,7 @@ from saga.coordination.outcome import Completions
 from saga.coordination.participation import Participant
 from saga.errors import ForkedRuntime, StoredDataError, StoreError, StoreFailed, UsageError
 from saga.flow.graph import Graph
+from saga.log import Log
 from saga.participants import Context, participant_name
 from saga.seams import seam
 from saga.store import (
@@ -53,7 +53,7 @@ from saga.store import (
 
 __all__ = ["Crew", "Settings"]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.runtime")
+log = Log("saga.runtime")
 
 AUTHOR_LIMIT_S = 1.0
 """Seconds after which an author's function that holds up the coordinator is reported."""
@@ -89,7 +89,7 @@ class Crew:
     ) -> None:
         self._files, self._lock, self._definitions = files, lock, definitions
         self._participants = {each.name: each for each in participants}
-        self._clock, self._settings = clock, settings
+        self._clock, self._settings = SteadyClock(clock), settings
         self.completions = Completions()
         self.inbox = Mailbox()
         """The coordinator's mailbox."""
@@ -111,12 +111,14 @@ class Crew:
         self._watch = Watch()
         self._busy: dict[str, Busy] = {}
         """What the contexts are busy with."""
-        self._timekeeper = Timekeeper(clock)
+        self._timekeeper = Timekeeper(self._clock)
         self._timekeeper.every_second = self._look
         self._workers: dict[str, pykka.ActorRef[Worker]] = {}
         self._refs: list[pykka.ActorRef[Any]] = []
         """All actors that may still be there, also those that have died a moment ago."""
         self._closes: dict[str, Future[None]] = {}
+        self._telling = threading.Lock()
+        """Held while somebody is told to close, or taken off the list: whoever is told is still there to reply."""
         self._supervisor: pykka.ActorRef[SupervisorActor] | None = None
         self._store: SagaStore | None = None
         self._coordinator: Coordinator | None = None
@@ -332,7 +334,8 @@ class Crew:
     # --- supervision ------------------------------------------------------------------------------
 
     def _crashed(self, crash: Crash) -> None:
-        self._workers.pop(crash.name, None)
+        with self._telling:
+            self._workers.pop(crash.name, None)
         if self._supervisor is not None and not self._closing.is_set():
             with suppress(pykka.ActorDeadError):
                 self._supervisor.tell(crash)
@@ -437,7 +440,7 @@ class Crew:
     def _close_workers(self, names: Sequence[str], until: float) -> bool:
         for name in names:
             reply: Future[None] = Future()
-            with suppress(pykka.ActorDeadError, KeyError):  # it may have died a moment ago
+            with self._telling, suppress(pykka.ActorDeadError, KeyError):  # it may have died a moment ago
                 self._workers[name].tell(Close(reply))
                 self._closes[name] = reply
         in_order = True

@@ -20,7 +20,6 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
-import structlog
 from msgspec import Raw
 
 from saga.codec import codec_for
@@ -45,10 +44,11 @@ from saga.coordination.envelopes import (
     RetryEvent,
 )
 from saga.coordination.evaluation import key_text
-from saga.coordination.guard import Busy, describe
+from saga.coordination.guard import Busy, describe, is_a, refusal_of, words_of
 from saga.coordination.requests import Heard
-from saga.errors import NotEncodable
+from saga.errors import NotEncodable, UsageError
 from saga.flow.graph import RetryPolicy
+from saga.log import Log
 from saga.messages import Event, Rejected, answer_type, key_field, type_name
 from saga.participants import Context, handlers_of, listeners_of
 from saga.seams import seam
@@ -64,7 +64,7 @@ from saga.store import (
 
 __all__ = ["ContextDriver", "ContextWorld", "RetryDue"]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.context")
+log = Log("saga.context")
 
 BATCH = 256
 """Messages in one commit, at most: as many commands as the credit lets in, and more events."""
@@ -303,14 +303,15 @@ class ContextDriver:
         self._changes, self._answers, self._after, self._read_to = ContextChanges(), [], [], 0
         reason = describe(error, trace=False)
         if isinstance(message, Deliver):
-            self._answers.append(_failed(message, reason))
+            self._answers.append(_failed(message, f"{self._handlers[message.type].name}: {reason}"))
         elif isinstance(message, Direct):
-            message.reply("failed", None, reason, "")
+            message.reply("failed", None, f"{self._handlers[message.type].name}: {reason}", "")
         elif isinstance(message, Notify):
+            reason = f"{self._listeners[message.type].name}: {reason}"
             self._store.begin()
             self._listener_failed(message, reason)
             if message.attempt == 1:
-                self._changes.positions[message.type] = message.no
+                self._changes.positions[message.type] = self._read_to = message.no
             self._store.commit(self._changes)
         else:
             raise error
@@ -388,22 +389,15 @@ class ContextDriver:
         self._busy.begin(type, number)
         try:
             result = handler.call(value)
-            if isinstance(result, Rejected):
+            refusal = refusal_of(result) if isinstance(result, Rejected) else None
+            if refusal is not None:
                 store.release()
-                return "refused", b"null", None, result.reason, result.code
+                return "refused", b"null", None, *refusal
             answer, twin = handler.answer.roundtrip(result)
             store.release()
             return "done", answer, twin, "", ""
         except TransactionLost:
             raise
-        except Rejected as refused:
-            del outbox[published:]
-            store.undo()
-            return "refused", b"null", None, refused.reason, refused.code
-        except NotEncodable as error:
-            del outbox[published:]
-            store.undo()
-            return "failed", b"null", None, f"{handler.name}: {error}", ""
         except BaseException as error:
             outage = store.outage(error)
             if outage is not None:
@@ -411,6 +405,11 @@ class ContextDriver:
             store.explain(error)
             del outbox[published:]
             store.undo()
+            refusal = refusal_of(error)
+            if refusal is not None:
+                return "refused", b"null", None, *refusal
+            if is_a(error, NotEncodable):
+                return "failed", b"null", None, f"{handler.name}: {words_of(error)}", ""
             return "failed", b"null", None, f"{handler.name} raised\n{describe(error)}", ""
         finally:
             self._busy.end()
@@ -454,6 +453,8 @@ class ContextDriver:
         """`Context.publish`, while a handler or listener runs."""
         if not self._busy.what:
             raise RuntimeError(f"{type(self.context).__name__}.publish was called outside of a handler")
+        if not is_a(event, Event):
+            raise UsageError(f"publish takes an Event, not a {type(event).__name__}")
         codec = codec_for(type(event))
         data, twin = codec.roundtrip(event)
         field = key_field(type(event))

@@ -14,7 +14,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import structlog
 from msgspec import Raw
 
 from saga.coordination import requests as q
@@ -35,6 +34,7 @@ from saga.coordination.relay import Relay
 from saga.coordination.schedules import Schedules
 from saga.coordination.suspects import Suspects
 from saga.errors import NotAllowed, UnknownSaga, UsageError
+from saga.log import Log
 from saga.machine import NotPossible, Stimulus
 from saga.machine import stimuli as s
 from saga.machine.state import Phase, call_to
@@ -43,7 +43,7 @@ from saga.store import PRUNED_AT_ONCE, Batch, ConstraintFailed, SagaStore, TryAg
 
 __all__ = ["Coordinator", "Surroundings"]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.coordinator")
+log = Log("saga.coordinator")
 
 TIMERS_AT_ONCE = 256
 """Timers taken in one batch; the rest follows in the next, so that messages get their turn."""

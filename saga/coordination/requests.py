@@ -73,6 +73,11 @@ class StartSagas:
     reply: Future[list[Completion]]
     _open: list[None] = field(default_factory=lambda: [None])
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has claimed it yet."""
+        return bool(self._open)
+
     def claim(self) -> bool:
         """Return True to the first who asks: the coordinator, which then begins, or the caller, who has waited
         long enough and withdraws it."""

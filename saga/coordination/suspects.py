@@ -18,12 +18,11 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from saga.coordination.envelopes import Answer, RetryEvent
 from saga.coordination.evaluation import Author
 from saga.coordination.guard import Busy
 from saga.flow.definition import Definition, Function
+from saga.log import Log
 from saga.machine import stimuli as s
 from saga.machine.state import Phase
 from saga.machine.turn import Stuck
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SuspectAuthor", "Suspects"]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.recovery")
+log = Log("saga.recovery")
 
 TRIED = 2
 """Stops after which something is carried out alone."""

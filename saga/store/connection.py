@@ -302,10 +302,12 @@ def shrink_wal(connection: sqlite3.Connection) -> bool:
 
     The busy timeout is off meanwhile: the owner does not wait for a reader. Errors of sqlite3 pass through.
     """
-    connection.execute("PRAGMA busy_timeout=0").fetchall()
+    cursor = connection.cursor()
+    cursor.row_factory = None  # user code may have set one of its own
+    cursor.execute("PRAGMA busy_timeout=0").fetchall()
     try:
         seam("checkpoint.before")
-        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         seam("checkpoint.after")
         return not busy
     finally:

@@ -54,6 +54,7 @@ from saga.store.context_rows import (
 from saga.store.context_writing import Statements
 from saga.store.errors import TransactionLost
 from saga.store.files import MEMORY, StoreFiles
+from saga.store.guarded import GuardedConnection, finish_statements
 from saga.store.schema import CONTEXT
 
 if TYPE_CHECKING:
@@ -92,8 +93,11 @@ class ContextStore:
 
     def __init__(self, connection: sqlite3.Connection, path: str, name: str) -> None:
         self._connection = connection
-        self._execute = connection.cursor().execute  # one cursor, since making one costs 0.3 µs
+        self._cursor = connection.cursor()  # one cursor, since making one costs 0.3 µs
+        self._execute = self._cursor.execute
         self._guard = Guard(connection)
+        if isinstance(connection, GuardedConnection):
+            connection.guard = self._guard
         self._guard.install()
         self._statements = Statements(self._guard)
         self._pid = os.getpid()
@@ -126,7 +130,9 @@ class ContextStore:
         # The isolation level makes Python send a BEGIN before a write outside of a transaction, which the
         # guard refuses: otherwise what user code writes after an INSERT OR ROLLBACK would be committed at
         # once, all by itself.
-        connection = open_owner(path, create=not exists, isolation_level="IMMEDIATE")
+        connection = open_owner(
+            path, create=not exists, isolation_level="IMMEDIATE", factory=GuardedConnection
+        )
         try:
             store = cls(connection, path, name)
             store._start(state, migrations)
@@ -334,6 +340,7 @@ class ContextStore:
         except sqlite3.Error as second:
             raise StoreFailed(self.path, f"a failed write cannot be rolled back: {second}") from error
         if isinstance(error, sqlite3.OperationalError) and "SQL statements in progress" in str(error):
+            finish_statements(self._connection, self._cursor)
             raise TransactionLost(self.path, _IN_PROGRESS) from error
         if isinstance(error, sqlite3.Error | OverflowError | UnicodeError):
             raise translated(error, self.path, part=part) from error
@@ -356,6 +363,7 @@ class ContextStore:
             self._execute(statement)
         except sqlite3.OperationalError as error:
             if "SQL statements in progress" in str(error):
+                finish_statements(self._connection, self._cursor)
                 raise TransactionLost(self.path, _IN_PROGRESS) from error
             if "no such savepoint" in str(error):
                 raise TransactionLost(self.path, _LOST) from error
@@ -369,7 +377,7 @@ class ContextStore:
         """Add to an error of user code, as a note, what it was not allowed to do, if that is why it was
         raised.
         """
-        if isinstance(error, sqlite3.DatabaseError) and self._guard.denied and "not authorized" in str(error):
+        if type(error) in _OF_SQLITE and self._guard.denied and "not authorized" in str(error):
             error.add_note(self._guard.denied)
             self._guard.denied = ""
 
@@ -380,12 +388,28 @@ class ContextStore:
         DiskFull, FileLocked, CorruptStore or StoreFailed: the attempt does not count, treat it as an error of
         `commit`.
         """
-        if not isinstance(error, sqlite3.DatabaseError) or isinstance(
-            error, sqlite3.IntegrityError | sqlite3.DataError
-        ):
+        if type(error) not in _OF_SQLITE:
             return None
         code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-        return translated(error, self.path) if code in _OUTAGES else None
+        if code not in _OUTAGES or (code != sqlite3.SQLITE_FULL and self._is_well(code)):
+            return None
+        return translated(error, self.path)
+
+    def _is_well(self, code: int) -> bool:
+        """Return whether this file can be read and written, in the transaction that is open: then an error of this
+        code was one of another database, which user code has opened by itself."""
+        if not self._connection.in_transaction:
+            return False
+        self._guard.ours = True
+        try:
+            for statement in (*_PROBE, *(_LOOK if code in _DAMAGES else ())):
+                if self._execute(statement).fetchall() not in ([], [("ok",)]):
+                    return False
+        except sqlite3.Error:
+            return False
+        finally:
+            self._guard.ours = False
+        return True
 
     # --- inbox, outbox, positions ---
 
@@ -461,10 +485,12 @@ class ContextStore:
 
     def consult(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `read(connection)` returns; it may only look. Between transactions."""
-        self._guard.ours = True
+        connection, self._guard.ours = self._connection, True
+        factory, connection.row_factory = connection.row_factory, None  # user code may have one of its own
         try:
-            return read(self._connection)
+            return read(connection)
         finally:
+            connection.row_factory = factory
             self._guard.ours = False
 
     def prune(self, floor: int) -> int:
@@ -554,12 +580,16 @@ _LOST = "user code has ended the transaction (INSERT OR ROLLBACK, RAISE(ROLLBACK
 _IN_PROGRESS = (
     "a statement that writes was not finished: read all rows of INSERT ... RETURNING, or close its cursor"
 )
-_OUTAGES = frozenset(
-    {
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_CANTOPEN,
-    }
+_OF_SQLITE = (sqlite3.DatabaseError, sqlite3.OperationalError)
+"""Exactly these; one that the author has derived from them is the author's."""
+_DAMAGES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_OUTAGES = _DAMAGES | {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+_PROBE = (
+    "SAVEPOINT _saga_probe",
+    "CREATE TABLE _saga_probe (filling)",
+    "INSERT INTO _saga_probe VALUES (zeroblob(65536))",
+    "ROLLBACK TO _saga_probe",
+    "RELEASE _saga_probe",
 )
+"""Whether pages can be had: after an error of the disk SQLite gives none before the transaction is rolled back."""
+_LOOK = ("PRAGMA quick_check(1)",)
