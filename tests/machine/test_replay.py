@@ -44,6 +44,7 @@ def test_a_journal_without_records_is_no_saga() -> None:
 @pytest.mark.parametrize(
     "record",
     [
+        r.Ended("no such status"),
         r.StepCompleted("gone.1", Raw(b"1")),
         r.AttemptBegun("gone.1", 2),
         r.ScopeLeft("gone.1"),
