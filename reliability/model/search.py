@@ -225,6 +225,10 @@ class Search:
 
     def states(self, world: World, most: int = MOST) -> Found:
         """Visit every state that can be reached, up to the first in which something does not hold."""
+        return self.all(world, most)[0]
+
+    def all(self, world: World, most: int = MOST) -> tuple[Found, Sagas]:
+        """Visit them, and return the states of the saga as well."""
         came_from: dict[Place, tuple[Place | None, str]] = {}
         sagas = Sagas(self.flow)
         place: Place | None = None
@@ -244,8 +248,9 @@ class Search:
                 why = "nothing"
                 hold(moved or moment.state.ended or moment.out.waits or moment.out.incidents, "in limbo")
         except (Violation, Unfitting, AssertionError, KeyError, IndexError) as error:
-            return Found(len(came_from), len(sagas.moments), repr(error), _story(place, why, came_from))
-        return Found(len(came_from), len(sagas.moments))
+            story = _story(place, why, came_from)
+            return Found(len(came_from), len(sagas.moments), repr(error), story), sagas
+        return Found(len(came_from), len(sagas.moments)), sagas
 
     def _reach(
         self,
