@@ -135,7 +135,7 @@ class Loader:
             state = replay(
                 record for each in journal if each.records for record in decode_records(each.records)
             )
-        except (Unfitting, msgspec.MsgspecError) as error:  # or of a later version
+        except (Unfitting, msgspec.MsgspecError, UnicodeDecodeError) as error:  # or of a later version
             log.error("journal_unfitting", saga_id=row.id, reason=str(error))
             return None
         instance.state = state

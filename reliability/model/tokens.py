@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from reliability.model.invariants import hold
 from saga.flow import graph as g
 from saga.machine import Record
 from saga.machine import records as r
-
-from .invariants import hold
 
 __all__ = ["check_tokens"]
 
@@ -73,7 +72,7 @@ class _Tokens:
     def goes_on(self, path: str) -> None:
         """The visit is over, and its token goes on."""
         scope, node = self.node(path)
-        self.arrive(scope, node.next)  # type: ignore[union-attr]
+        self.arrive(scope, node.next)  # type: ignore[union-attr, arg-type]
 
     def take(self, record: Record, following: Record | None) -> None:
         if isinstance(record, _ARRIVALS):
