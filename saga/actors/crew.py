@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Literal
 
+import msgspec
 import pykka
 import structlog
 
@@ -35,13 +36,14 @@ from saga.coordination.gateway import CallBook
 from saga.coordination.guard import Busy, Watch, describe
 from saga.coordination.outcome import Completions
 from saga.coordination.participation import Participant
-from saga.errors import ForkedRuntime, StoredDataError, StoreError, StoreFailed, UsageError
+from saga.errors import CorruptStore, ForkedRuntime, StoredDataError, StoreError, StoreFailed, UsageError
 from saga.flow.graph import Graph
 from saga.participants import Context, participant_name
 from saga.store import (
     COORDINATOR,
     Batch,
     CannotOpen,
+    DefinitionRow,
     OwnerLock,
     ReadOnly,
     Running,
@@ -233,9 +235,7 @@ class Crew:
     def _match_definitions(self, store: SagaStore) -> None:
         live = store.live_definitions()
         stored = [
-            StoredDefinition(
-                row.no, row.name, row.version, row.hash, Graph.from_json(row.graph), live.get(row.no, 0)
-            )
+            StoredDefinition(row.no, row.name, row.version, row.hash, self._graph(row), live.get(row.no, 0))
             for row in store.definitions()
         ]
         new = self._definitions.match(stored)
@@ -253,6 +253,18 @@ class Crew:
         ]
         if new:
             store.commit(batch)
+
+    def _graph(self, row: DefinitionRow) -> Graph:
+        """Return a stored graph. Raises CorruptStore when it is none, or another one than was stored."""
+        try:
+            graph = Graph.from_json(row.graph)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            what = f"the graph of {row.name} version {row.version} cannot be read ({error})"
+            raise CorruptStore(self._files.saga, what) from error
+        if graph.digest() != row.hash:
+            what = f"the graph of {row.name} version {row.version} does not fit its hash"
+            raise CorruptStore(self._files.saga, what)
+        return graph
 
     def _make_actor(self, name: str, *, again: bool = False) -> pykka.ActorRef[Any]:
         participant, mailbox = self._participants[name], self.mailboxes[name]
