@@ -11,6 +11,7 @@ import pytest
 
 from saga.errors import CorruptStore, DataLossDetected, SchemaTooNew, StoreNotFound
 from saga.store import ContextStore, NotAStore, OwnerLock, SagaStore, StoreFiles, StoreReader
+from saga.store.schema import SAGA
 
 from .conftest import OpenContext
 from .support import NEW, digest
@@ -37,16 +38,18 @@ def test_a_file_says_what_it_is_and_which_schema_it_has(files: StoreFiles) -> No
     open_it(files)
     with closing(sqlite3.connect(files.saga)) as connection:
         assert connection.execute("PRAGMA application_id").fetchone() == (0x53414741,)
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (SAGA.version,)
         names = [name for (name,) in connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
-        assert names == ["first_schema"]
+        assert names == ["first_schema", "digests_of_rows"]
 
 
 def test_a_newer_schema_is_refused_and_the_file_left_untouched(files: StoreFiles) -> None:
     open_it(files)
     change(files.saga, "PRAGMA user_version=99")
     before = everything(files.directory)
-    with pytest.raises(SchemaTooNew, match=r"has schema 99, this version of saga knows up to 1"):
+    with pytest.raises(
+        SchemaTooNew, match=rf"has schema 99, this version of saga knows up to {SAGA.version}"
+    ):
         open_it(files)
     with pytest.raises(SchemaTooNew):
         StoreReader.open(files.directory)
