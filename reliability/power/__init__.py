@@ -7,10 +7,10 @@
 A day in the shop (`reliability.shop`) is recorded. After each operation there are four images: what was not synced is
 lost, kept, a random subset of the writes, or a random subset of their sectors. Each is looked at on two levels:
 
-1. Every image: SQLite recovers each file and checks it; what is in the files must agree with each other and with what was
-   acknowledged by then. Images that differ in bytes only have the same pages after SQLite's recovery: one state.
-2. Every different state: `saga verify` finds nothing; the runtime recovers, brings everything to its end, and `saga verify`
-   and the books agree again.
+1. Every image: SQLite recovers each file and checks it; what is in the files must agree with each other and with what
+   was acknowledged by then. Images that differ in bytes only have the same pages after SQLite's recovery: one state.
+2. Every different state: `saga verify` finds nothing; the runtime recovers, brings everything to its end, and
+   `saga verify` and the books agree again.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class _Plan:
 
 
 _PLANS: dict[Size, _Plan] = {
-    "small": _Plan(sagas=20, every=8, states=12),
+    "small": _Plan(sagas=7, every=8, states=6),
     "nightly": _Plan(sagas=100, every=2, states=600),
     "release": _Plan(sagas=200, every=1, states=None),
 }
@@ -76,7 +76,9 @@ class Figures:
 @click.option("--every", type=click.IntRange(min=1), help="Cut the power after every so-manieth operation.")
 @click.option("--states", type=int, help="Let the runtime recover so many of the different states; -1: all.")
 @click.option("--seed", default=0, show_default=True, help="Of what is left of unsynced writes.")
-@click.option("--record", "directory", type=click.Path(path_type=Path), help="Take the record that a violation names.")
+@click.option(
+    "--record", "directory", type=click.Path(path_type=Path), help="Take the record that a violation names."
+)
 @click.option("--cut", type=int, help="With --record: after this operation only.")
 @click.option("--loss", type=click.Choice(LOSSES), help="With --record: this loss only.")
 def command(
@@ -105,7 +107,9 @@ def command(
     if not violations:
         shutil.rmtree(place)
     if not control.wrong:
-        violations.append("the control found nothing: with synchronous=NORMAL images must break, and none has")
+        violations.append(
+            "the control found nothing: with synchronous=NORMAL images must break, and none has"
+        )
     return Result(
         command="power",
         did=f"{looked.images:,} images of {looked.cuts:,} power cuts in a run of {sagas} sagas",
@@ -126,7 +130,9 @@ def command(
     )
 
 
-def cut_the_power(place: Path, sagas: int, every: int, most: int | None, seed: int) -> tuple[Figures, Figures]:
+def cut_the_power(
+    place: Path, sagas: int, every: int, most: int | None, seed: int
+) -> tuple[Figures, Figures]:
     """Record a run into `place`, cut the power in it; return what was seen on the first level, and on the second.
 
     The second level takes at most `most` of the different states, spread over the run; None: all.
@@ -151,7 +157,9 @@ def _control(sagas: int, every: int, seed: int) -> Figures:
 def _again(directory: Path, seed: int, cut: int | None, losses: Sequence[str], began: float) -> Result:
     """Look at one cut of a record again, or at all of them, on both levels."""
     operations = recorded(directory)
-    cuts = [(at, loss) for at in ([cut] if cut else _cuts(operations, 1)) for loss in LOSSES if loss in losses]
+    cuts = [
+        (at, loss) for at in ([cut] if cut else _cuts(operations, 1)) for loss in LOSSES if loss in losses
+    ]
     looked = _figures(directory, _shares(cuts, BLOCK), seed, drain=False)
     drained = _figures(directory, _shares(sorted(looked.states.values()), 1), seed, drain=True)
     violations = [_line(directory, found, seed) for found in (*looked.wrong, *drained.wrong)]
@@ -183,7 +191,9 @@ def _recorded(place: Path, sagas: int, *options: str) -> list[Operation]:
     replayed, real = disk.image("kept", Random(0)), pages.read(place / "store")
     unlike = sorted(name for name in {*replayed, *real} if replayed.get(name) != real.get(name))
     if unlike and unlike != ["runtime.running"]:  # which is written through a mapping
-        raise RuntimeError(f"the record is not whole: it does not lead to {', '.join(unlike)} as the run has left it")
+        raise RuntimeError(
+            f"the record is not whole: it does not lead to {', '.join(unlike)} as the run has left it"
+        )
     return operations
 
 

@@ -1,7 +1,7 @@
 """A disk that loses power: what it holds for certain, what it was only told, and what may be left of that.
 
-1. What was written to a file is certain when the file was synced after it. What was written since may be lost, whole or in
-   parts, in any order; of one write, any 512-byte sectors.
+1. What was written to a file is certain when the file was synced after it. What was written since may be lost, whole
+   or in parts, in any order; of one write, any 512-byte sectors.
 2. A new file, a deletion and a renaming are certain when the directory was synced, the new file itself when it was.
    Until then the last of them may be lost, in the order in which they came.
 
@@ -125,7 +125,9 @@ class Disk:
         for change in self._changes[:kept]:
             _change(names, change)
         choose = _CHOICES[loss]
-        return {name: file.content(lambda operation: choose(operation, random)) for name, file in names.items()}
+        return {
+            name: file.content(lambda operation: choose(operation, random)) for name, file in names.items()
+        }
 
 
 def _change(names: dict[str, _File], change: tuple[str, _File | None]) -> None:

@@ -1,8 +1,8 @@
 """What a program does to its files, as strace saw it: every write, truncation, sync, deletion and renaming, in order.
 
-The program is unmodified, and so is SQLite. What it writes to its standard output is in the same record: that is what it
-has acknowledged by then. A write counts when it returned, a sync as well, an acknowledgement when it was begun: each the
-stricter way. The shared-memory file of SQLite (-shm) is left out: it is made anew at a recovery.
+The program is unmodified, and so is SQLite. What it writes to its standard output is in the same record: that is what
+it has acknowledged by then. A write counts when it returned, a sync as well, an acknowledgement when it was begun: each
+the stricter way. The shared-memory file of SQLite (-shm) is left out: it is made anew at a recovery.
 """
 
 from __future__ import annotations
@@ -50,7 +50,18 @@ def available() -> str:
 
 def record(program: Sequence[str], directory: Path) -> None:
     """Run `program` with the directory of a store as its last argument; keep what it does there for `recorded`."""
-    line = ["strace", "-f", "-y", "-xx", "-s", str(LONGEST), "-o", str(directory / "trace"), "-e", f"trace={CALLS},{REFUSED}"]
+    line = [
+        "strace",
+        "-f",
+        "-y",
+        "-xx",
+        "-s",
+        str(LONGEST),
+        "-o",
+        str(directory / "trace"),
+        "-e",
+        f"trace={CALLS},{REFUSED}",
+    ]
     store = directory / "store"
     done = subprocess.run([*line, *program, str(store)], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -119,9 +130,13 @@ def _done(call: str, arguments: str, store: str) -> Iterator[Operation]:
             elif call == "ftruncate":
                 yield Operation("cut", name, int(arguments.split(", ")[-1].split(")")[0]))
             elif call == "pwrite64":
-                yield Operation("write", name, int(arguments.rsplit(", ", 1)[-1].split(")")[0]), _data(arguments))
+                yield Operation(
+                    "write", name, int(arguments.rsplit(", ", 1)[-1].split(")")[0]), _data(arguments)
+                )
             else:
-                yield Operation("write", name, 0, _data(arguments))  # files of one write, from their beginning
+                yield Operation(
+                    "write", name, 0, _data(arguments)
+                )  # files of one write, from their beginning
 
 
 def _say(arguments: str) -> Operation:

@@ -145,7 +145,9 @@ class _Looked:
         saga, *contexts = (None if digest is None else self._books[digest] for digest in state)
         assert saga is None or isinstance(saga, SagaBook)
         named = dict(zip(CONTEXT_NAMES, contexts, strict=True))
-        return saga, {name: book for name, book in named.items() if book is None or isinstance(book, ContextBook)}
+        return saga, {
+            name: book for name, book in named.items() if book is None or isinstance(book, ContextBook)
+        }
 
 
 # --- the second level: what the runtime makes of it ---

@@ -2,7 +2,7 @@
 
     SagaBook, ContextBook       what one file says
     Told                        what the world outside was told, in the words of `day`
-    against                     what must hold between the files and the world at any moment, also in the midst of it all
+    against                     what must hold between the files and the world at any moment, in the midst of it all
     at_the_end                  what must hold when everything has come to its end
 
 Each check returns what is wrong, in words; nothing when all is well.
@@ -57,7 +57,7 @@ Note = tuple[str, str, tuple[str, int]]
 """What, path, and of a command to whom and under which number."""
 
 _NOTES: dict[bytes, tuple[Note, ...]] = {}
-"""Digest of a row of a journal → what is of interest in it; states that are looked at have most of their rows in common."""
+"""Digest of a row of a journal → what is of interest in it; states that are looked at have most rows in common."""
 
 
 def _notes(records: bytes, digest: bytes) -> tuple[Note, ...]:
@@ -95,7 +95,9 @@ class SagaBook:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         execute = connection.execute
-        self.store_id, self.commit_no, self.event_no = execute("SELECT store_id, commit_no, event_no FROM store").fetchone()
+        self.store_id, self.commit_no, self.event_no = execute(
+            "SELECT store_id, commit_no, event_no FROM store"
+        ).fetchone()
         self.participants = {
             name: (commit_no, outbox_no)
             for name, commit_no, outbox_no in execute("SELECT name, commit_no, outbox_no FROM participants")
@@ -130,6 +132,8 @@ class SagaBook:
                         self.done[id].append(path)
                     case "undone":
                         self.undone[id].append(path)
+                    case _:
+                        raise AssertionError(what)
         self.events = {id for (id,) in execute("SELECT id FROM events")}
         self.schedules = {name for (name,) in execute("SELECT name FROM schedules")}
 

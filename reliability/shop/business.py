@@ -1,7 +1,7 @@
 """The business: contexts with a row for every effect, a gateway, and the sagas.
 
-What happens to an order is in its id: `refused-1` is refused when it is shipped, the charge of `slow-1` takes longer than
-the saga waits, `forgotten-1` is never fetched, the customer of `clumsy-1` stumbles at first.
+What happens to an order is in its id: `refused-1` is refused when it is shipped, the charge of `slow-1` takes longer
+than the saga waits, `forgotten-1` is never fetched, the customer of `clumsy-1` stumbles at first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,22 @@ from typing import Any
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from saga import Command, Context, Event, Gateway, Key, Rejected, Retry, Saga, answer, call, parallel, step, task, wait
+from saga import (
+    Command,
+    Context,
+    Event,
+    Gateway,
+    Key,
+    Rejected,
+    Retry,
+    Saga,
+    answer,
+    call,
+    parallel,
+    step,
+    task,
+    wait,
+)
 
 __all__ = ["CONTEXTS", "CONTEXT_NAMES", "MONEY", "PIECES", "SAGAS", "UNDONE_BY", "Cards", "Order", "say"]
 
@@ -28,7 +43,7 @@ SOON = Retry(attempts=4, first=timedelta(milliseconds=1), factor=1, jitter=0)
 
 
 def say(*words: str) -> None:
-    """Tell the world outside, on the standard output, in one write: not even a kill at the next instruction takes it back."""
+    """Tell the world outside, on the standard output, in one write, which not even a kill takes back."""
     os.write(1, f"{' '.join(words)}\n".encode())
 
 
@@ -37,61 +52,83 @@ def say(*words: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Order:
+    """What a customer wants, and for how much."""
+
     id: str
     cents: int
 
 
 @dataclass(frozen=True, slots=True)
 class Reserve(Command[str]):
+    """Put one piece aside; answered with its place."""
+
     order: str
 
 
 @dataclass(frozen=True, slots=True)
 class Release(Command[None]):
+    """Put it back."""
+
     order: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ship(Command[None]):
+    """Send it out."""
+
     order: str
 
 
 @dataclass(frozen=True, slots=True)
 class Pay(Command[int]):
+    """Move money into the till; answered with how much."""
+
     order: str
     cents: int
 
 
 @dataclass(frozen=True, slots=True)
 class Refund(Command[None]):
+    """Move it back."""
+
     order: str
     cents: int
 
 
 @dataclass(frozen=True, slots=True)
 class Charge(Command[str]):
+    """Charge the card; answered with the key of the charge."""
+
     order: str
 
 
 @dataclass(frozen=True, slots=True)
 class Void(Command[None]):
+    """Call the charge off, known or not."""
+
     order: str
     charge: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Reserved(Event):
+    """A piece was put aside."""
+
     order: Key[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched(Event):
+    """A customer has come for it."""
+
     order: Key[str]
     by: str
 
 
 @dataclass(frozen=True, slots=True)
 class Praised(Event):
+    """Somebody has praised the shop."""
+
     order: Key[str]
 
 

@@ -14,6 +14,7 @@ import os
 import signal
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -37,7 +38,7 @@ from reliability.shop.business import (
     say,
 )
 from saga import NotAllowed, Runtime, Saga, Start, VirtualClock
-from saga.store import connection
+from saga.store import connection as opening
 
 __all__ = ["LIMIT_S", "PER_ROUND", "Stuck", "drain", "work"]
 
@@ -63,8 +64,11 @@ class Stuck(Exception):
     """Nothing moves any more, and not everything has ended."""
 
 
-def work(store: Path, sagas: int, stop: str) -> None:
-    """Open the shop for a day. `stop`: at its `end`, or in the midst of the last round: `leave` in order, or `kill`."""
+def work(store: Path, sagas: int, stop: str, first: int = 0) -> None:
+    """Open the shop for a day. `stop`: at its `end`, or in the midst of the last round: `leave` in order, or `kill`.
+
+    `first`: number of the first round; ids of sagas are made of it, so that another day has others.
+    """
     clock = VirtualClock()
     rounds = -(-sagas // PER_ROUND)
     with Runtime(store, contexts=CONTEXTS, sagas=SAGAS, clock=clock) as runtime:
@@ -72,7 +76,7 @@ def work(store: Path, sagas: int, stop: str) -> None:
         say("scheduled", "nightly")
         for number in range(rounds):
             last = number == rounds - 1
-            _one_round(runtime, number, min(PER_ROUND, sagas - PER_ROUND * number))
+            _one_round(runtime, first + number, min(PER_ROUND, sagas - PER_ROUND * number))
             if last and stop == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             if last and stop == "leave":
@@ -124,21 +128,23 @@ def _decide(runtime: Runtime) -> None:
 # --- bringing it to an end ---
 
 
-def drain(store: Path) -> None:
+def drain(store: Path, limit_s: float = LIMIT_S, opened: Callable[[], None] = lambda: None) -> None:
     """Recover what is in the store, and bring it to its end, as time goes by; the same every time.
 
-    Time passes, and tasks are decided, only when nothing else moves. Raises Stuck, and what the runtime raises.
+    Time passes, and tasks are decided, only when nothing else moves. `opened` is called when the runtime is open.
+    Raises Stuck, and what the runtime raises.
     """
     clock = VirtualClock()
     Cards.released.set()
     with Runtime(store, contexts=CONTEXTS, sagas=SAGAS, clock=clock, close_timeout=LIMIT_S) as runtime:
-        _to_the_end(runtime, store, clock)
+        opened()
+        _to_the_end(runtime, store, clock, limit_s)
 
 
-def _to_the_end(runtime: Runtime, store: Path, clock: VirtualClock) -> None:
+def _to_the_end(runtime: Runtime, store: Path, clock: VirtualClock, limit_s: float = LIMIT_S) -> None:
     with closing(_Look(store)) as look:
         while True:
-            _rest(runtime, look, clock)
+            _rest(runtime, look, clock, limit_s)
             if runtime.tasks(limit=1):
                 _decide(runtime)
                 continue
@@ -150,9 +156,9 @@ def _to_the_end(runtime: Runtime, store: Path, clock: VirtualClock) -> None:
             clock.advance(timedelta(milliseconds=max(due - clock.now_ms(), 1)))
 
 
-def _rest(runtime: Runtime, look: _Look, clock: VirtualClock) -> None:
+def _rest(runtime: Runtime, look: _Look, clock: VirtualClock, limit_s: float) -> None:
     """Wait until nothing moves: found so twice, with no commit in between."""
-    until, before = time.monotonic() + LIMIT_S, None
+    until, before = time.monotonic() + limit_s, None
     while True:
         runtime.list(limit=1)  # raises if the runtime has ended
         now = look.commits() if look.quiet(clock.now_ms()) else None
@@ -168,17 +174,26 @@ class _Look:
     """What only the files tell about a store whose runtime is in this process."""
 
     def __init__(self, store: Path) -> None:
-        self._connection = sqlite3.connect(f"{(store / 'saga.db').as_uri()}?mode=ro", uri=True, isolation_level=None)
-        for name in CONTEXT_NAMES:
-            uri = f"{(store / name).as_uri()}.db?mode=ro"
-            self._connection.execute(f"ATTACH ? AS {name}", [uri])
+        self._connection = sqlite3.connect(
+            f"{(store / 'saga.db').as_uri()}?mode=ro", uri=True, isolation_level=None
+        )
+        try:
+            for name in CONTEXT_NAMES:
+                uri = f"{(store / name).as_uri()}.db?mode=ro"
+                self._connection.execute(f"ATTACH ? AS {name}", [uri])
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise Stuck(f"where it stands cannot be read: {error}") from error
 
     def close(self) -> None:
         """Close the files."""
         self._connection.close()
 
     def _one(self, statement: str, *values: object) -> int:
-        count: int = self._connection.execute(statement, values).fetchone()[0] or 0
+        try:
+            count: int = self._connection.execute(statement, values).fetchone()[0] or 0
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise Stuck(f"where it stands cannot be read: {error}") from error
         return count
 
     def live(self) -> int:
@@ -193,12 +208,15 @@ class _Look:
 
     def why(self, now_ms: int) -> dict[str, int]:
         """Return what is under way, and how much of it."""
-        due, runs = "SELECT count(*) FROM timers WHERE due_ms <= ?", "SELECT count(*) FROM schedules WHERE next_ms <= ?"
+        due, runs = (
+            "SELECT count(*) FROM timers WHERE due_ms <= ?",
+            "SELECT count(*) FROM schedules WHERE next_ms <= ?",
+        )
         found = {}
         for name in CONTEXT_NAMES:  # in the order in which events travel
+            relayed = "SELECT outbox_no FROM participants WHERE name = ?"
             found[f"events of {name}"] = self._one(
-                f"SELECT count(*) FROM {name}._saga_outbox WHERE no > (SELECT outbox_no FROM participants WHERE name = ?)",
-                name,
+                f"SELECT count(*) FROM {name}._saga_outbox WHERE no > ({relayed})", name
             )
             found[f"events for {name}"] = self._one(
                 f"SELECT count(*) FROM events e JOIN {name}._saga_positions p ON p.event_type = e.type"
@@ -229,27 +247,28 @@ class _Look:
 @click.command()
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--sagas", default=PER_ROUND)
+@click.option("--first", default=0, help="Number of the first round.")
 @click.option("--stop", type=click.Choice(["end", "leave", "kill"]), default="end")
 @click.option("--pages", type=int, help="Pages in a write-ahead log before a checkpoint; for many of them.")
 @click.option("--synchronous", type=click.Choice(["FULL", "NORMAL"]), default="FULL")
-def program(store: Path, sagas: int, stop: str, pages: int | None, synchronous: str) -> None:
+def program(store: Path, sagas: int, first: int, stop: str, pages: int | None, synchronous: str) -> None:
     """Work for a day."""
     if pages is not None:
-        connection.WAL_PAGES = pages
+        opening.WAL_PAGES = pages
     if synchronous != "FULL":
         _take_away_the_syncs()
-    work(store.absolute(), sagas, stop)
+    work(store.absolute(), sagas, stop, first)
 
 
 def _take_away_the_syncs() -> None:
     """For the control: with `synchronous=NORMAL` a commit is not synced, only a checkpoint is."""
-    set_pragmas = connection._set_pragmas
+    set_pragmas = opening._set_pragmas
 
-    def without(opened: sqlite3.Connection, path: str) -> None:
-        set_pragmas(opened, path)
-        opened.execute("PRAGMA synchronous=NORMAL")
+    def without(connection: sqlite3.Connection, path: str) -> None:
+        set_pragmas(connection, path)
+        connection.execute("PRAGMA synchronous=NORMAL")
 
-    connection._set_pragmas = without
+    opening._set_pragmas = without
 
 
 if __name__ == "__main__":

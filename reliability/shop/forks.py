@@ -61,7 +61,7 @@ def _act(act: Callable[[], None], limit_s: int) -> None:
     try:
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
         signal.alarm(limit_s)
-        faulthandler.dump_traceback_later(limit_s - 1, file=sys.__stderr__)
+        faulthandler.dump_traceback_later(limit_s - 1, file=2)
         act()
         code = 0
     except BaseException:
@@ -87,8 +87,7 @@ def reports_of(module: str, jobs: Sequence[Any]) -> Iterator[Any]:
     """
     line = [sys.executable, "-c", f"from {module} import program; program()"]
     programs = [
-        subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in jobs
+        subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in jobs
     ]
     try:
         for program, job in zip(programs, jobs, strict=True):
