@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Literal
 
+import msgspec
 import pykka
 
 from saga.actors.context import ContextActor, ContextOpened
@@ -34,7 +35,7 @@ from saga.coordination.gateway import CallBook
 from saga.coordination.guard import Busy, Watch, describe
 from saga.coordination.outcome import Completions
 from saga.coordination.participation import Participant
-from saga.errors import ForkedRuntime, StoredDataError, StoreError, StoreFailed, UsageError
+from saga.errors import CorruptStore, ForkedRuntime, StoredDataError, StoreError, StoreFailed, UsageError
 from saga.flow.graph import Graph
 from saga.log import Log
 from saga.participants import Context, participant_name
@@ -43,6 +44,7 @@ from saga.store import (
     COORDINATOR,
     Batch,
     CannotOpen,
+    DefinitionRow,
     OwnerLock,
     ReadOnly,
     Running,
@@ -243,9 +245,7 @@ class Crew:
     def _match_definitions(self, store: SagaStore) -> None:
         live = store.live_definitions()
         stored = [
-            StoredDefinition(
-                row.no, row.name, row.version, row.hash, Graph.from_json(row.graph), live.get(row.no, 0)
-            )
+            StoredDefinition(row.no, row.name, row.version, row.hash, self._graph(row), live.get(row.no, 0))
             for row in store.definitions()
         ]
         new = self._definitions.match(stored)
@@ -265,6 +265,18 @@ class Crew:
             seam("opening.before-definitions")
             store.commit(batch)
         seam("opening.definitions-known")
+
+    def _graph(self, row: DefinitionRow) -> Graph:
+        """Return a stored graph. Raises CorruptStore when it is none, or another one than was stored."""
+        try:
+            graph = Graph.from_json(row.graph)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            what = f"the graph of {row.name} version {row.version} cannot be read ({error})"
+            raise CorruptStore(self._files.saga, what) from error
+        if graph.digest() != row.hash:
+            what = f"the graph of {row.name} version {row.version} does not fit its hash"
+            raise CorruptStore(self._files.saga, what)
+        return graph
 
     def _make_actor(self, name: str, *, again: bool = False) -> pykka.ActorRef[Any]:
         participant, mailbox = self._participants[name], self.mailboxes[name]

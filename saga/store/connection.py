@@ -52,6 +52,9 @@ four times.
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 """A WAL that a long reader has let grow larger is cut back to this as soon as it is started anew."""
 
+LONGEST_WORDS = 200
+"""Characters of SQLite's own words about damage that go into a message."""
+
 OLDEST_SQLITE = (3, 37, 0)
 """The first with STRICT tables."""
 
@@ -236,7 +239,7 @@ def translated(error: BaseException, path: str, *, part: str = "", opening: bool
         if getattr(error, "sqlite_errorcode", None) in _NO_SPACE or code == sqlite3.SQLITE_FULL:
             return DiskFull(path)
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            return CorruptStore(path, str(error))
+            return CorruptStore(path, _in_a_line(error))
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return FileLocked(path)
         if opening:
@@ -248,6 +251,12 @@ def translated(error: BaseException, path: str, *, part: str = "", opening: bool
             return CannotOpen(path, error.strerror or str(error))
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     return StoreFailed(path, f"failed with {name} ({error})")
+
+
+def _in_a_line(error: sqlite3.Error) -> str:
+    """Return what SQLite says about damage; it may quote a whole definition of a table, damaged as it is."""
+    words = " ".join("".join(each if each.isprintable() else " " for each in str(error)).split())
+    return words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]} ..."
 
 
 def _is_binding_error(error: BaseException) -> bool:

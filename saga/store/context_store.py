@@ -55,6 +55,7 @@ from saga.store.context_writing import Statements
 from saga.store.errors import TransactionLost
 from saga.store.files import MEMORY, StoreFiles
 from saga.store.guarded import GuardedConnection, finish_statements
+from saga.store.rows import FEW, check_few
 from saga.store.schema import CONTEXT
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ class ContextStore:
                     row,
                 )
             self._check(row, state)
+            check_few(execute, self.path, FEW[1])
             _, _, _, self.commit_no, _, self.floor, self.outbox_no = row
             self.db = Database(self._connection, execute_plugins=False, recursive_triggers=False)
             if migrations is not None:
@@ -301,9 +303,7 @@ class ContextStore:
                 statements.outbox.run(execute, [(no, *row) for no, row in enumerate(changes.outbox, first)])
             if changes.positions:
                 part = "positions"
-                statements.positions.run(
-                    execute, [(type_, no, no) for type_, no in changes.positions.items()]
-                )
+                statements.positions.run(execute, list(changes.positions.items()))
             if changes.retries:
                 part = "retries"
                 statements.retries_over.run(

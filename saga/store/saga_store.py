@@ -31,6 +31,7 @@ from saga.store.connection import (
 from saga.store.files import MEMORY, StoreFiles
 from saga.store.lock import OwnerLock
 from saga.store.queries import EVENT_COLUMNS, JOURNAL_COLUMNS, SAGA_COLUMNS, SagaQueries, verified
+from saga.store.rows import FEW, check_few
 from saga.store.running import Noted, read_running
 from saga.store.schema import CONTEXT, SAGA
 from saga.store.writing import LISTENERS, PARTS, Execute
@@ -50,8 +51,8 @@ COMMITS_BETWEEN_WAL_CHECKS = 256
 STORE_COLUMNS = "store_id, epoch, commit_no, clean, high_ms, saga_no, event_no, clock"
 
 _STORE = (
-    "UPDATE store SET commit_no = ?, high_ms = max(high_ms, ?), saga_no = max(saga_no, ?),"
-    " event_no = max(event_no, ?)"
+    "UPDATE store SET commit_no = ?1, high_ms = max(high_ms, ?2), high_again = max(high_ms, ?2),"
+    " saga_no = max(saga_no, ?3), event_no = max(event_no, ?4)"
 )
 
 _GIVEN = {
@@ -138,6 +139,9 @@ class SagaStore(SagaQueries):
                 self.is_new = True
             else:
                 self.is_new = False
+            if execute("SELECT high_again != high_ms FROM store").fetchone()[0]:
+                raise CorruptStore(self._path, "the latest time that is known is not what was written")
+            check_few(execute, self._path, FEW[0])
             self.store_id, epoch, commit_no, clean, high_ms, saga_no, event_no, self.clock = row
             if known is not None and known != self.store_id:
                 raise DataLossDetected(
@@ -150,7 +154,7 @@ class SagaStore(SagaQueries):
                 self._suspect(read_running(running, self.store_id, epoch), now_ms)
             self.ended_cleanly, self.next_saga_no, self.next_event_no = bool(clean), saga_no + 1, event_no + 1
             execute(
-                "UPDATE store SET epoch = ?, commit_no = ?, clean = 0, high_ms = ?",
+                "UPDATE store SET epoch = ?1, commit_no = ?2, clean = 0, high_ms = ?3, high_again = ?3",
                 (self.epoch, self.commit_no, self.high_ms),
             )
             seam("saga-db.before-opening-commit")
