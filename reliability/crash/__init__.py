@@ -86,8 +86,10 @@ def command(
             count = passings or PASSINGS[size]
             stories = [kill for each in chosen for kill in plan.first_kills(there, each, places, count)]
             for each in chosen:
+                left = list(places)
                 for recovery in plan.recoveries(there, each):
-                    stories += plan.kills_in_recovery(recovery, places, 1)
+                    stories += plan.kills_in_recovery(recovery, left, 1)
+                    left = [place for place in left if place not in recovery.passed]
             limit = most or (None if everything or scenarios or points else STORIES[size])
             stories = plan.sample(stories, limit or len(stories), seed)
         stories = [Story(each.scenario, each.crashes, without or "") for each in stories]

@@ -29,8 +29,8 @@ __all__ = [
 T = TypeVar("T")
 
 BEFORE = (
-    ("coordinator.after-commit",),
     ("coordinator.before-sending",),
+    ("coordinator.after-commit",),
     ("gateway.before-call", "gateway.before-call"),
     ("gateway.before-async-call", "gateway.before-async-call"),
 )

@@ -13,9 +13,10 @@ from pathlib import Path
 from reliability.crash import shop
 from reliability.crash.job import LONGEST_S, Job, tell
 from saga import NotAllowed, Runtime, Saga, SagaParked, ScaledClock, Start, Status, VirtualClock, WaitTimeout
-from saga.coordination import context, coordinator
+from saga.coordination import context as context_module
+from saga.coordination import coordinator
 
-__all__ = ["SCENARIOS", "Work", "run"]
+__all__ = ["SCENARIOS", "CannotLook", "Work", "run"]
 
 HEARD = """
     SELECT (SELECT count(*) FROM events e
@@ -32,6 +33,10 @@ HALF_A_DAY = timedelta(hours=12)
 
 MORNING = datetime(2026, 1, 1, tzinfo=UTC)
 """When the clock of a worker begins."""
+
+
+class CannotLook(Exception):
+    """The driver's own look into the files has failed; it says nothing about the runtime."""
 
 
 @dataclass
@@ -111,15 +116,18 @@ class Work:
 
     def _left(self, statement: str) -> int:
         """Return what this counts in the contexts that listen and publish, up to the first where there is something."""
-        with closing(sqlite3.connect(f"{self.store.as_uri()}/saga.db?mode=ro", uri=True)) as saga_db:
-            for context in ("stock", "customers"):  # in the order in which events travel
-                uri = f"{self.store.as_uri()}/{context}.db"
-                saga_db.execute("ATTACH ? AS context", [f"{uri}?mode=ro"])
-                left: int
-                ((left,),) = saga_db.execute(statement, {"context": context})
-                saga_db.execute("DETACH context")
-                if left:
-                    return left
+        try:
+            with closing(sqlite3.connect(f"{self.store.as_uri()}/saga.db?mode=ro", uri=True)) as saga_db:
+                for context in ("stock", "customers"):  # in the order in which events travel
+                    uri = f"{self.store.as_uri()}/{context}.db"
+                    saga_db.execute("ATTACH ? AS context", [f"{uri}?mode=ro"])
+                    left: int
+                    ((left,),) = saga_db.execute(statement, {"context": context})
+                    saga_db.execute("DETACH context")
+                    if left:
+                        return left
+        except sqlite3.OperationalError as error:
+            raise CannotLook(f"the driver cannot look into the files: {error}") from error
         return 0
 
     def quietly(self, act: Callable[[str, str], None], id: str, reason: str) -> None:
@@ -225,7 +233,7 @@ def clumsy(work: Work) -> None:
 
 def retention(work: Work) -> None:
     """Events and answers that nobody needs any more are let go of all the time."""
-    coordinator.EVENTS_BETWEEN_PRUNINGS = context.PRUNE_EVERY = 2
+    coordinator.EVENTS_BETWEEN_PRUNINGS = context_module.PRUNE_EVERY = 2
     work.start(shop.Collect, "good-1", "good-2", "refused-1")
     work.start(shop.Fulfil, "good-3", "good-4", "refused-2")
     work.finish()

@@ -138,10 +138,11 @@ def _check_recovery(workers: Workers, store: Path, scenario: str, traced: Traced
 
 
 def evenly(faults: list[Fault], most: int | None) -> list[Fault]:
-    """Return at most so many, evenly over all; and of all kinds, which stand behind each other."""
+    """Return at most so many, evenly over all; the kinds, which stand behind each other at every n, take turns."""
     if most is None or len(faults) <= most:
         return faults
-    return [faults[n * len(faults) // most] for n in range(most)]
+    kinds = len({fault.kind for fault in faults})
+    return [faults[n * len(faults) // most // kinds * kinds + n % kinds] for n in range(most)]
 
 
 def _read(text: str) -> Fault:

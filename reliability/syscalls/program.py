@@ -17,6 +17,7 @@ import structlog
 from reliability.crash.broken import PROTECTIONS
 from reliability.crash.businesses import business_of
 from reliability.crash.job import Job
+from reliability.crash.shopping import CannotLook
 from reliability.syscalls.faults import DISK_FULL, FAILED
 from saga import SagaError
 
@@ -50,7 +51,7 @@ def main(store: str, scenario: str, without: str) -> int:
         PROTECTIONS[without]()
     try:
         business_of(scenario).run(Job(store, scenario))
-    except SagaError as error:
+    except (SagaError, CannotLook) as error:
         sys.stderr.write(f"saga: {error}\n")
         return FAILED
     except DiskStaysFull:
