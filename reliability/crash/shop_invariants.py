@@ -168,7 +168,10 @@ def compensations_run_in_reverse(books: Books) -> None:
 
 
 def outcomes_tell_the_truth(books: Books) -> None:
-    """I5: completed means that all steps are done and none undone, compensated that everything is undone."""
+    """I5: completed means that all steps are done and none undone, compensated that everything is undone.
+
+    Shipping has no way back: a cancel that comes while it is under way undoes everything else.
+    """
     for id in books.sagas:
         effects, status = books.effects(id), books.status(id)
         if status == "COMPLETED":
