@@ -55,6 +55,7 @@ from saga.store.errors import TransactionLost
 from saga.store.files import MEMORY, StoreFiles
 from saga.store.rows import FEW, check_few
 from saga.store.schema import CONTEXT
+from saga.store.witness import Witness, check_witness
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -100,6 +101,7 @@ class ContextStore:
         self._commits_to_wal_check = COMMITS_BETWEEN_WAL_CHECKS
         self.path, self.name = path, name
         self.commit_no = self.outbox_no = self.floor = 0
+        self._witness: Witness
         self.is_new = False
 
     # --- opening and closing ---
@@ -154,6 +156,7 @@ class ContextStore:
                     row,
                 )
             self._check(row, state)
+            check_witness(self.path, row[0], row[2], row[3])
             check_few(execute, self.path, FEW[1])
             _, _, _, self.commit_no, _, self.floor, self.outbox_no = row
             self.db = Database(self._connection, execute_plugins=False, recursive_triggers=False)
@@ -165,6 +168,7 @@ class ContextStore:
                 (state.epoch, self.commit_no, state.commit_no),
             )
             execute(statements.commit)
+            self._witness = Witness(self.path, state.store_id, state.epoch, self.commit_no)
         except BaseException:
             roll_back(self._connection, statements.rollback)
             raise
@@ -310,6 +314,7 @@ class ContextStore:
         finally:
             self._guard.ours = False
         self.commit_no += 1
+        self._witness.note(self.commit_no)
         self.outbox_no, self.floor = last, max(self.floor, changes.floor)
         self._commits_to_wal_check -= 1
         if self._commits_to_wal_check <= 0:
@@ -476,6 +481,7 @@ class ContextStore:
         finally:
             self._guard.ours = False
         self.commit_no += 1
+        self._witness.note(self.commit_no)
         self.floor = max(self.floor, floor)
         return deleted
 

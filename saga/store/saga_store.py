@@ -31,6 +31,7 @@ from saga.store.queries import EVENT_COLUMNS, JOURNAL_COLUMNS, SAGA_COLUMNS, Sag
 from saga.store.rows import FEW, check_few
 from saga.store.running import Noted, read_running
 from saga.store.schema import CONTEXT, SAGA
+from saga.store.witness import Witness, check_witness
 from saga.store.writing import LISTENERS, PARTS, Execute
 
 __all__ = ["EVENT_COLUMNS", "JOURNAL_COLUMNS", "SAGA_COLUMNS", "STORE_COLUMNS", "SagaStore", "verified"]
@@ -84,6 +85,7 @@ class SagaStore(SagaQueries):
         self.epoch = self.commit_no = self.high_ms = 0
         self.ended_cleanly = self.is_new = True
         self.clock: str | None = None
+        self._witness: Witness
         self.next_saga_no = self.next_event_no = 1
 
     # --- opening and closing ---
@@ -140,6 +142,7 @@ class SagaStore(SagaQueries):
                     f"belongs to store {self.store_id}, but runtime.lock says that store {known} was here"
                     f" (delete runtime.lock if the files were put here on purpose)",
                 )
+            check_witness(self._path, self.store_id, epoch, commit_no)
             self.epoch, self.commit_no, self.high_ms = epoch + 1, commit_no + 1, max(high_ms, now_ms)
             if not clean and running:
                 self._suspect(read_running(running, self.store_id, epoch), now_ms)
@@ -149,6 +152,7 @@ class SagaStore(SagaQueries):
                 (self.epoch, self.commit_no, self.high_ms),
             )
             execute("COMMIT")
+            self._witness = Witness(self._path, self.store_id, self.epoch, self.commit_no)
         except BaseException:
             roll_back(self._connection)
             raise
@@ -212,6 +216,7 @@ class SagaStore(SagaQueries):
         except BaseException as error:
             self._undo(error, part)
         self.commit_no = commit_no
+        self._witness.note(commit_no)
         self.high_ms = max(self.high_ms, batch.high_ms)
         self._commits_to_wal_check -= 1
         if self._commits_to_wal_check <= 0:
@@ -243,6 +248,7 @@ class SagaStore(SagaQueries):
         except BaseException as error:
             self._undo(error, part)
         self.commit_no = commit_no
+        self._witness.note(commit_no)
         return result
 
     def _check_wal(self) -> None:
