@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import msgspec
 
-from saga.errors import DataLossDetected, SagaError, StoreFailed
+from saga.errors import CorruptStore, DataLossDetected, SagaError, StoreFailed
 from saga.store.authorizer import Guard
 from saga.store.connection import (
     WAL_LIMIT_BYTES,
@@ -137,6 +137,8 @@ class ContextStore:
                 error, "__notes__"
             ):  # not the author's
                 raise translated(error, path, opening=True) from error
+            if isinstance(error, TypeError) and not hasattr(error, "__notes__"):
+                raise CorruptStore(path, f"what is stored makes no sense ({error})") from error
             raise
         return store
 

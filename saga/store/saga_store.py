@@ -112,6 +112,8 @@ class SagaStore(SagaQueries):
             connection.close()
             if isinstance(error, sqlite3.Error | OSError | UnicodeDecodeError):
                 raise translated(error, path, opening=True) from error
+            if isinstance(error, TypeError):  # nothing where there must be something
+                raise CorruptStore(path, f"what is stored makes no sense ({error})") from error
             raise
         if lock is not None:
             lock.note_store(store.store_id)
