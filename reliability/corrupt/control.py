@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from saga.store import context_store, integrity, queries, rows
+from saga.store import context_store, integrity, queries, rows, saga_store
 from saga.verification.checking import Check
 
 __all__ = ["trust_everything"]
@@ -30,6 +30,12 @@ def trust_everything() -> None:
 
     for module, name in ((queries, "chain"), (integrity, "schedule_digest"), (rows, "row_digest")):
         setattr(module, name, fits)
+    for module, name, trusting in (
+        (saga_store, "check_witness", None),
+        (context_store, "check_witness", None),
+        (integrity, "witnessed", 0),
+    ):
+        setattr(module, name, lambda *_, found=trusting: found)
     for look in ("check_links", "check_rows"):
         setattr(integrity, look, lambda reader: iter(()))
     for look in ("sagas", "outboxes_and_positions", "unknown_commands"):

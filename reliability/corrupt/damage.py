@@ -23,7 +23,7 @@ SECTOR = 512
 
 MEMORY = "/dev/shm"
 
-HINTS = ("runtime.lock", "runtime.running")
+HINTS = ("runtime.lock", "runtime.running", "saga.db-commits", "bank.db-commits")
 
 Files = dict[str, bytes]
 Damage = Callable[[Files, Stopped, Stopped, Random], str]
@@ -39,7 +39,7 @@ def damaged(store: Stopped, foreign: Stopped, kind: str, random: Random) -> tupl
 
 def _databases(files: Pages) -> list[str]:
     """Return the files of SQLite: databases, and their write-ahead logs."""
-    return [name for name in sorted(files) if name not in HINTS and files[name]]
+    return [name for name in sorted(files) if name.endswith((".db", "-wal", "-journal")) and files[name]]
 
 
 def _flip(content: bytes, bits: Sequence[int]) -> bytes:
@@ -229,7 +229,7 @@ def _old(files: Files, store: Stopped, foreign: Stopped, random: Random) -> str:
 
 
 def _hints(files: Files, store: Stopped, foreign: Stopped, random: Random) -> str:
-    """The lock file and that of what is running: garbage, gone, of another time or another store."""
+    """The lock file, that of what is running, or one of commits: garbage, gone, of another time or another store."""
     name = random.choice(HINTS)
     content = files.get(name, b"")
     bit = random.randrange(8 * len(content)) if content else 0

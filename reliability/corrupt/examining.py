@@ -22,8 +22,9 @@ from reliability.corrupt.content import AUTHORS, Outcome, Tables, outcome, table
 from reliability.corrupt.damage import damaged
 from reliability.corrupt.stores import FOREIGN, Stopped, stopped
 from reliability.shop import day
+from reliability.shop.books import against
 from reliability.shop.forks import in_fork, tell
-from reliability.shop.pages import put
+from reliability.shop.pages import books_in, put
 from saga.cli.main import program as saga_program
 from saga.errors import SagaError
 
@@ -168,7 +169,15 @@ class _Bench:
             lies = {}
         self.put(files)
         report = self.run()
-        return _verdict(report, lies, whole)
+        verdict, came = _verdict(report, lies, whole)
+        if verdict == "outcome":
+            self.put(files)
+            lost = [
+                what for what in against(books_in(self.store), whole.store.told) if what.startswith("lost: ")
+            ]
+            if lost:
+                return "silent", f"what was acknowledged is gone: {lost[0]}"
+        return verdict, came
 
 
 def _verdict(report: dict[str, Any], lies: Tables, whole: _Whole) -> tuple[Verdict, str]:

@@ -19,7 +19,7 @@ from reliability.shop import day
 from reliability.shop.books import Books, ContextBook, SagaBook, Told, against, at_the_end
 from reliability.shop.business import CONTEXT_NAMES
 from reliability.shop.forks import in_fork, tell
-from reliability.shop.pages import DATABASES, own, put, recovered
+from reliability.shop.pages import DATABASES, books_in, own, put, recovered
 from saga.verification import verify_store
 
 __all__ = ["Cut", "Found", "Job", "State", "program"]
@@ -172,7 +172,7 @@ class _Drained:
         for line in [*told, *(line for line in lines if line.startswith("called "))]:
             heard.hear(line)
         wrong = [line.removeprefix("wrong ") for line in lines if line.startswith("wrong ")]
-        return Found(cut, [*wrong, *at_the_end(_books_in(store), heard)])
+        return Found(cut, [*wrong, *at_the_end(books_in(store), heard)])
 
 
 def _recover(store: Path) -> None:
@@ -186,17 +186,3 @@ def _verify(store: Path, when: str) -> None:
     for finding in verify_store(store):
         if finding.severity == "error":
             print(f"wrong {when} the recovery saga verify says: {finding}".replace("\n", " "))
-
-
-def _books_in(store: Path) -> Books:
-    opened = {
-        name: sqlite3.connect(f"{(store / name).as_uri()}.db?mode=ro", uri=True, isolation_level=None)
-        for name in DATABASES
-        if (store / f"{name}.db").exists()
-    }
-    try:
-        contexts = {name: ContextBook(opened[name]) if name in opened else None for name in CONTEXT_NAMES}
-        return SagaBook(opened["saga"]) if "saga" in opened else None, contexts
-    finally:
-        for connection in opened.values():
-            connection.close()

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+from reliability.shop.books import Books, ContextBook, SagaBook
 from reliability.shop.business import CONTEXT_NAMES
 
-__all__ = ["DATABASES", "Pages", "own", "put", "read", "recovered"]
+__all__ = ["DATABASES", "Pages", "books_in", "own", "put", "read", "recovered"]
 
 DATABASES = ("saga", *CONTEXT_NAMES)
 BESIDE = ("", "-wal", "-journal")
@@ -56,3 +57,18 @@ def recovered(place: Path, pages: Pages, database: str) -> bytes | None:
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             return None
         return connection.serialize()
+
+
+def books_in(store: Path) -> Books:
+    """Return the books of a store that nobody has open."""
+    opened = {
+        name: sqlite3.connect(f"{(store / name).as_uri()}.db?mode=ro", uri=True, isolation_level=None)
+        for name in DATABASES
+        if (store / f"{name}.db").exists()
+    }
+    try:
+        contexts = {name: ContextBook(opened[name]) if name in opened else None for name in CONTEXT_NAMES}
+        return SagaBook(opened["saga"]) if "saga" in opened else None, contexts
+    finally:
+        for connection in opened.values():
+            connection.close()

@@ -270,7 +270,7 @@ class Crew:
         """Return a stored graph. Raises CorruptStore when it is none, or another one than was stored."""
         try:
             graph = Graph.from_json(row.graph)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:  # TypeError: there is none
             what = f"the graph of {row.name} version {row.version} cannot be read ({error})"
             raise CorruptStore(self._files.saga, what) from error
         if graph.digest() != row.hash:

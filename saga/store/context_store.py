@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import msgspec
 
-from saga.errors import DataLossDetected, SagaError, StoreFailed
+from saga.errors import CorruptStore, DataLossDetected, SagaError, StoreFailed
 from saga.seams import seam
 from saga.store.authorizer import Guard
 from saga.store.connection import (
@@ -57,6 +57,7 @@ from saga.store.files import MEMORY, StoreFiles
 from saga.store.guarded import GuardedConnection, finish_statements
 from saga.store.rows import FEW, check_few
 from saga.store.schema import CONTEXT
+from saga.store.witness import Witness, check_witness
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -105,6 +106,7 @@ class ContextStore:
         self._commits_to_wal_check = COMMITS_BETWEEN_WAL_CHECKS
         self.path, self.name = path, name
         self.commit_no = self.outbox_no = self.floor = 0
+        self._witness: Witness
         self.is_new = False
 
     # --- opening and closing ---
@@ -143,6 +145,8 @@ class ContextStore:
                 error, "__notes__"
             ):  # not the author's
                 raise translated(error, path, opening=True) from error
+            if isinstance(error, TypeError) and not hasattr(error, "__notes__"):
+                raise CorruptStore(path, f"what is stored makes no sense ({error})") from error
             raise
         return store
 
@@ -163,6 +167,7 @@ class ContextStore:
                     row,
                 )
             self._check(row, state)
+            check_witness(self.path, row[0], row[2], row[3])
             check_few(execute, self.path, FEW[1])
             _, _, _, self.commit_no, _, self.floor, self.outbox_no = row
             self.db = Database(self._connection, execute_plugins=False, recursive_triggers=False)
@@ -176,6 +181,7 @@ class ContextStore:
             )
             seam("context-db.before-opening-commit")
             execute(statements.commit)
+            self._witness = Witness(self.path, state.store_id, state.epoch, self.commit_no)
         except BaseException:
             roll_back(self._connection, statements.rollback)
             raise
@@ -326,6 +332,7 @@ class ContextStore:
         finally:
             self._guard.ours = False
         self.commit_no += 1
+        self._witness.note(self.commit_no)
         self.outbox_no, self.floor = last, max(self.floor, changes.floor)
         seam("context-db.after-commit")
         self._commits_to_wal_check -= 1

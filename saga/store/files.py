@@ -2,6 +2,7 @@
 
     <directory>/saga.db           journal, instances, waits, timers, event log; the coordinator alone writes it
     <directory>/<context>.db      one per context, written by that context alone
+    <directory>/<file>-commits    how many commits that file has seen; a hint, can be deleted
     <directory>/runtime.lock      held by the runtime that owns the store
     <directory>/runtime.running   what that runtime is carrying out right now; a hint, can be deleted
     <directory>/runtime.request   what somebody outside asks of it (see `asking`); can be deleted

@@ -28,6 +28,7 @@ from saga.store.queries import JOURNAL_COLUMNS, verified
 from saga.store.reading import StoreReader
 from saga.store.rows import redefined, unfitting
 from saga.store.schema import CONTEXT, SAGA
+from saga.store.witness import witnessed
 
 __all__ = [
     "Finding",
@@ -125,6 +126,16 @@ def _check_words(connection: sqlite3.Connection, path: str) -> Iterator[Finding]
     )
     if connection.execute("PRAGMA user_version").fetchone()[0] != schema.version:
         return  # an older one, whose rows have no digests; the next owner makes it a newer one
+    facts = "SELECT store_id, epoch, commit_no FROM " + ("store" if schema is SAGA else "_saga_file")
+    for store_id, epoch, _ in connection.execute(facts).fetchall():
+        noted = witnessed(
+            path, store_id, epoch
+        )  # before the file is read again: beside its owner both move on
+        for *_, commit_no in connection.execute(facts).fetchall():
+            if noted > commit_no:
+                yield Finding(
+                    "error", path, f"ends at commit {commit_no}, and has seen {noted}: it has lost some"
+                )
     for name in redefined(connection, schema):
         yield Finding("error", path, f"{name} is not defined as it was made")
     if schema is SAGA:

@@ -34,6 +34,7 @@ from saga.store.queries import EVENT_COLUMNS, JOURNAL_COLUMNS, SAGA_COLUMNS, Sag
 from saga.store.rows import FEW, check_few
 from saga.store.running import Noted, read_running
 from saga.store.schema import CONTEXT, SAGA
+from saga.store.witness import Witness, check_witness
 from saga.store.writing import LISTENERS, PARTS, Execute
 
 __all__ = ["EVENT_COLUMNS", "JOURNAL_COLUMNS", "SAGA_COLUMNS", "STORE_COLUMNS", "SagaStore", "verified"]
@@ -90,6 +91,7 @@ class SagaStore(SagaQueries):
         self.epoch = self.commit_no = self.high_ms = 0
         self.ended_cleanly = self.is_new = True
         self.clock: str | None = None
+        self._witness: Witness
         self.next_saga_no = self.next_event_no = 1
 
     # --- opening and closing ---
@@ -117,6 +119,8 @@ class SagaStore(SagaQueries):
             connection.close()
             if isinstance(error, sqlite3.Error | OSError | UnicodeDecodeError):
                 raise translated(error, path, opening=True) from error
+            if isinstance(error, TypeError):  # nothing where there must be something
+                raise CorruptStore(path, f"what is stored makes no sense ({error})") from error
             raise
         if lock is not None:
             lock.note_store(store.store_id)
@@ -149,6 +153,7 @@ class SagaStore(SagaQueries):
                     f"belongs to store {self.store_id}, but runtime.lock says that store {known} was here"
                     f" (delete runtime.lock if the files were put here on purpose)",
                 )
+            check_witness(self._path, self.store_id, epoch, commit_no)
             self.epoch, self.commit_no, self.high_ms = epoch + 1, commit_no + 1, max(high_ms, now_ms)
             if not clean and running:
                 self._suspect(read_running(running, self.store_id, epoch), now_ms)
@@ -159,6 +164,7 @@ class SagaStore(SagaQueries):
             )
             seam("saga-db.before-opening-commit")
             execute("COMMIT")
+            self._witness = Witness(self._path, self.store_id, self.epoch, self.commit_no)
         except BaseException:
             roll_back(self._connection)
             raise
@@ -227,6 +233,7 @@ class SagaStore(SagaQueries):
         except BaseException as error:
             self._undo(error, part)
         self.commit_no = commit_no
+        self._witness.note(commit_no)
         self.high_ms = max(self.high_ms, batch.high_ms)
         seam("saga-db.after-commit")
         self._commits_to_wal_check -= 1
@@ -260,6 +267,7 @@ class SagaStore(SagaQueries):
         except BaseException as error:
             self._undo(error, part)
         self.commit_no = commit_no
+        self._witness.note(commit_no)
         seam("saga-db.after-small-commit")
         return result
 

@@ -12,6 +12,7 @@ import pytest
 
 from saga import Runtime, Saga, sleep
 from saga.errors import CorruptStore
+from saga.store import SagaStore
 
 
 @dataclass(frozen=True)
@@ -41,4 +42,17 @@ def test_a_damaged_graph_is_refused_at_the_start(tmp_path: Path, change: str, wo
         connection.execute("PRAGMA ignore_check_constraints = ON")
         connection.execute(f"UPDATE definitions SET graph = {change}")
     with pytest.raises(CorruptStore, match=f"the graph of Sleep version 1 {words}"):
+        Runtime(tmp_path / "store", sagas=[Sleep]).open()
+
+
+def test_a_graph_that_is_gone_is_refused_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of zeros has NULL where a column may not be NULL."""
+    with Runtime(tmp_path / "store", sagas=[Sleep]) as runtime:
+        runtime.start(Sleep, Nap(60), id="one")
+    definitions = SagaStore.definitions
+    gone = lambda self: [row._replace(graph=None) for row in definitions(self)]
+    monkeypatch.setattr(SagaStore, "definitions", gone)
+    with pytest.raises(CorruptStore, match="cannot be read"):
         Runtime(tmp_path / "store", sagas=[Sleep]).open()

@@ -114,7 +114,7 @@ def test_abandoning_a_file_does_not_checkpoint_it(store: SagaStore, files: Store
 
 def test_closing_leaves_one_file(open_store: OpenStore, files: StoreFiles) -> None:
     open_store().close()
-    assert sorted(os.listdir(files.directory)) == ["runtime.lock", "saga.db"]
+    assert sorted(os.listdir(files.directory)) == ["runtime.lock", "saga.db", "saga.db-commits"]
 
 
 # --- what cannot be opened ---
