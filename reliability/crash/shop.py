@@ -80,6 +80,13 @@ class Void(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class Ask(Command[int]):
+    """How many pieces are free?"""
+
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reserved(Event):
     order: Key[str]
 
@@ -112,6 +119,11 @@ class Stock(Context):
         f"INSERT INTO shelf VALUES ('free', {PIECES}), ('reserved', 0), ('shipped', 0)",
         "CREATE TABLE effects (saga TEXT NOT NULL, what TEXT NOT NULL)",
     )
+
+    @Ask.handler
+    def ask(self, command: Ask) -> int:
+        ((pieces,),) = self.db.execute("SELECT pieces FROM shelf WHERE place = 'free'")
+        return int(pieces)
 
     def _move(self, order: str, what: str, here: str, there: str) -> None:
         self.db.execute("INSERT INTO effects VALUES (?, ?)", [order, what])
@@ -416,5 +428,15 @@ class Tomorrow(Saga[Order], deadline=timedelta(hours=1)):
     flow = (reserve, fetched)
 
 
+class Inquire(Saga[Order]):
+    """Ask what is there, and leave no effect: so it may be let go of, and nothing is missed in the books."""
+
+    @step()
+    def ask(self) -> Ask:
+        return Ask(self.input.id)
+
+    flow = ask
+
+
 CONTEXTS: list[type[Context] | type[Gateway]] = [Stock, Bank, Customers, Cards]
-SAGAS = [Fulfil, Hurry, Hasty, Together, Collect, Nightly, Tomorrow]
+SAGAS = [Fulfil, Hurry, Hasty, Together, Collect, Nightly, Tomorrow, Inquire]

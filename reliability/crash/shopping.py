@@ -239,6 +239,20 @@ def retention(work: Work) -> None:
     work.finish()
 
 
+def letting_go(work: Work) -> None:
+    """Sagas that have ended are let go of, with what the context remembers of their commands; then the same ids begin
+    anew."""
+    for _ in range(1 if work.drain else 2):
+        orders = [] if work.drain else [shop.Order(f"inquiry-{n}", 0) for n in range(3)]
+        work.runtime.start_many(Start(shop.Inquire, order, order.id) for order in orders)
+        work.ids = [row.id for row in work.runtime.list()]
+        work.finish()
+        work.let_pass(timedelta(seconds=1))
+        work.runtime.prune(timedelta(0))
+    left = [row.id for row in work.runtime.list()]
+    assert not left, f"{left} were not let go of"
+
+
 def overdue(work: Work) -> None:
     """While nobody was there the time for the first step ran out: see `run`."""
     work.start(shop.Hasty, "good-1", "refused-1", "good-2")
@@ -290,6 +304,7 @@ SCENARIOS: dict[str, Callable[[Work], None]] = {
         later,
         recurring,
         retention,
+        letting_go,
         overdue,
         scaled,
         mixed,
