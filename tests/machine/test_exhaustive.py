@@ -17,6 +17,14 @@ from functools import cache
 import msgspec
 import pytest
 
+from reliability.journals.invariants import (
+    Violation,
+    check_journal,
+    check_state,
+    compensations_are_those_that_were_noted,
+    hold,
+)
+from reliability.journals.order import what_was_done_is_undone_in_reverse
 from saga.flow.graph import Call, Graph
 from saga.machine import (
     Record,
@@ -50,8 +58,6 @@ from .graphs import (
     task,
     wait,
 )
-from .invariants import Violation, check_journal, check_state, hold
-from .order import what_was_done_is_undone_in_reverse
 from .scenario import Author, raw
 from .tokens import check_tokens
 
@@ -198,6 +204,7 @@ class Search:
             return
         records = _records(rows)
         check_journal(records)
+        compensations_are_those_that_were_noted(records)
         what_was_done_is_undone_in_reverse(records)
         check_tokens(self.graph, map(_decode, rows))
         did = {path for path in world.did if "~" not in path}

@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 
+from reliability.journals.invariants import Violation
 from saga.flow.graph import Node
 from saga.machine import records as r
 
@@ -33,7 +34,6 @@ from .graphs import (
     wait,
     walk,
 )
-from .invariants import Violation
 from .participants import Rules
 from .runs import Run
 

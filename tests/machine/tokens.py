@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from reliability.journals.invariants import hold
 from saga.flow import graph as g
 from saga.machine import Record
 from saga.machine import records as r
-
-from .invariants import hold
 
 __all__ = ["check_tokens"]
 

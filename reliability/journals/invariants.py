@@ -7,7 +7,7 @@ they share no code with `evolve`. The others look at this moment.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from saga.machine import Pending, Record, State
 from saga.machine import records as r
@@ -43,17 +43,27 @@ def events_are_used_once(records: list[Record]) -> None:
 
 
 def only_what_was_done_is_undone(records: list[Record]) -> None:
-    """I3: a compensation follows a completion, or an unknown outcome, and is the one that was noted there."""
+    """I3: a compensation follows a completion, or an unknown outcome, that noted one."""
+    for record, undo in _undone(records):
+        hold(undo is not None, f"{record.path} undoes what was not done")
+
+
+def compensations_are_those_that_were_noted(records: list[Record]) -> None:
+    """What is sent is what was noted: where commands are called like the compensations that send them."""
+    for record, undo in _undone(records):
+        names = (f"{undo}/1", REVERSAL)
+        hold(record.type in names, f"{record.path} is {record.type}, noted was {undo}")
+
+
+def _undone(records: list[Record]) -> Iterator[tuple[r.UndoSent, str | None]]:
+    """Yield each compensation, with what was noted for it, if anything was."""
     noted: dict[str, str | None] = {}
     for record in records:
         match record:
             case r.StepCompleted() | r.StepFailed(unknown=True) | r.ScopeLeft():
                 noted[record.path] = record.undo
             case r.UndoSent():
-                undo = noted.get(record.of)
-                hold(undo is not None, f"{record.path} undoes what was not done")
-                names = (f"{undo}/1", REVERSAL)
-                hold(record.type in names, f"{record.path} is {record.type}, noted was {undo}")
+                yield record, noted.get(record.of)
             case _:
                 pass
 

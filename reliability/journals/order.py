@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from reliability.journals.invariants import hold
 from saga.machine import Record
 from saga.machine import records as r
-
-from .invariants import hold
 
 __all__ = ["what_was_done_is_undone_in_reverse"]
 
