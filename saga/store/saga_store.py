@@ -10,6 +10,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from saga.errors import CorruptStore, DataLossDetected, SagaError, StoreFailed
@@ -61,6 +62,11 @@ _SUSPECT = (
 )
 
 
+def _nothing_noted(store_id: str, epoch: int) -> list[Noted]:
+    """In memory nothing is noted of a run that was cut off."""
+    return []
+
+
 class SagaStore(SagaQueries):
     """The owner of saga.db. Opened by `open`, used in that thread only, ended by `close` or `abandon`.
 
@@ -101,20 +107,37 @@ class SagaStore(SagaQueries):
         exists = not files.in_memory and SAGA.look(path) is not None
         if not exists:
             _refuse_loss(files, known)
-        connection = open_owner(path, create=not exists)
+        cut_off = _nothing_noted if files.in_memory else partial(read_running, files.running)
+        store = cls.over(open_owner(path, create=not exists), path, now_ms, known, cut_off)
+        if lock is not None:
+            lock.note_store(store.store_id)
+        return store
+
+    @classmethod
+    def over(
+        cls,
+        connection: sqlite3.Connection,
+        path: str,
+        now_ms: int,
+        known: str | None = None,
+        cut_off: Callable[[str, int], list[Noted]] = _nothing_noted,
+    ) -> SagaStore:
+        """Open the store that `connection`, made by `open_owner`, leads to: what `open` does once it has that.
+
+        `known`: the store that must be there; `cut_off(store_id, epoch)`: what the run of that epoch was carrying
+        out when it ended. The connection is closed when this fails.
+        """
         store = cls(connection, path)
         try:
-            store._start(now_ms, known, "" if files.in_memory else files.running)
+            store._start(now_ms, known, cut_off)
         except BaseException as error:
             connection.close()
             if isinstance(error, sqlite3.Error | OSError | UnicodeDecodeError):
                 raise translated(error, path, opening=True) from error
             raise
-        if lock is not None:
-            lock.note_store(store.store_id)
         return store
 
-    def _start(self, now_ms: int, known: str | None, running: str) -> None:
+    def _start(self, now_ms: int, known: str | None, cut_off: Callable[[str, int], list[Noted]]) -> None:
         execute = self._execute
         execute("BEGIN IMMEDIATE")
         try:
@@ -137,8 +160,8 @@ class SagaStore(SagaQueries):
                     f" (delete runtime.lock if the files were put here on purpose)",
                 )
             self.epoch, self.commit_no, self.high_ms = epoch + 1, commit_no + 1, max(high_ms, now_ms)
-            if not clean and running:
-                self._suspect(read_running(running, self.store_id, epoch), now_ms)
+            if not clean:
+                self._suspect(cut_off(self.store_id, epoch), now_ms)
             self.ended_cleanly, self.next_saga_no, self.next_event_no = bool(clean), saga_no + 1, event_no + 1
             execute(
                 "UPDATE store SET epoch = ?, commit_no = ?, clean = 0, high_ms = ?",
