@@ -423,7 +423,11 @@ class ContextDriver:
 
     def _inquire(self, message: Inquire) -> None:
         known = self._known.get(message.command_id)
-        if known is None:
+        if known is None and message.number < self._store.floor:
+            log.info(
+                "stale_inquiry", command_id=message.command_id, number=message.number, floor=self._store.floor
+            )
+        elif known is None:
             self._remember(message.command_id, message.number, "tombstone", b"null", "", "")
             self._answers.append(Answer(message.saga_no, message.path, "resolved-not-done", NULL, UNSET))
         elif known.outcome == "tombstone":
