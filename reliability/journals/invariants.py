@@ -121,6 +121,36 @@ def a_suspended_saga_does_not_move(records: list[Record]) -> None:
         suspended = isinstance(record, r.Suspended) or (suspended and not isinstance(record, r.Resumed))
 
 
+def what_was_done_too_late_is_undone(records: list[Record]) -> None:
+    """A step that was out of time when its answer was found: its scope turns back, unless it has already, or there is
+    no way back."""
+    late: set[str] = set()
+    turned: set[str] = set()
+    pivoted = False
+    for at, record in enumerate(records):
+        match record:
+            case r.Resolving(why="timeout"):
+                late.add(record.path)
+            case r.AttemptBegun(anew=True) | r.Unparked():
+                late.discard(record.path)
+            case r.ScopeFailed() | r.Terminated():
+                turned.add(record.path)
+            case r.StepCompleted() if record.path in late and record.via != "hand":
+                around = {"", *_around(record.path)}
+                thrown = at + 1 < len(records) and isinstance(records[at + 1], r.ScopeFailed)
+                there_is_a_way = not (pivoted or record.pivot)
+                hold(thrown or around & turned or not there_is_a_way, f"{record.path} was late, and goes on")
+            case _:
+                pass
+        pivoted |= isinstance(record, r.StepCompleted) and record.pivot
+
+
+def _around(path: str) -> list[str]:
+    """Return the scope instances that a visit is in."""
+    parts = path.split("/")
+    return ["/".join(parts[:n]) for n in range(1, len(parts))]
+
+
 JOURNAL: tuple[Callable[[list[Record]], None], ...] = (
     ids_are_used_once,
     events_are_used_once,
@@ -129,6 +159,7 @@ JOURNAL: tuple[Callable[[list[Record]], None], ...] = (
     an_ended_saga_never_changes,
     the_saga_turns_back_at_most_once,
     a_suspended_saga_does_not_move,
+    what_was_done_too_late_is_undone,
 )
 
 

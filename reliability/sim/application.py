@@ -205,6 +205,8 @@ class Application:
                 return s.Suspend("wait")
             case "resume":
                 return s.Resume("go on")
+            case _:
+                pass
 
         def make(instance: Any) -> Stimulus:
             phase = Phase.TASK if entry.kind in ("task", "assign") else Phase.PARKED
@@ -258,7 +260,9 @@ class Application:
         self.ended[id] = outcome.status.value
         seen = self.world.truth.by_id[id]
         if seen.ended != outcome.status.value:
-            raise Violation(f"{id} was announced as {outcome.status.value}, and is {seen.ended or 'not over'}")
+            raise Violation(
+                f"{id} was announced as {outcome.status.value}, and is {seen.ended or 'not over'}"
+            )
 
     def crashed(self) -> None:
         """The process has ended: what was promised must be there."""

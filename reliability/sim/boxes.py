@@ -1,4 +1,4 @@
-"""Mailboxes: what `saga.actors.mailbox` is to threads. They keep what has passed for a while, since it may come again."""
+"""Mailboxes: what `saga.actors.mailbox` is to threads. What has passed is kept for a while: it may come again."""
 
 from __future__ import annotations
 

@@ -55,6 +55,8 @@ QUICK = Retry(attempts=3, first=timedelta(seconds=1))
 
 @dataclass(frozen=True, slots=True)
 class Job:
+    """What a saga is about: a key, by which all that has to do with it goes."""
+
     key: str
 
 
@@ -164,7 +166,7 @@ class Stock(Context):
         return len(command.key) if refusal is None else refusal
 
     @Undo.handler
-    def undo(self, command: Undo) -> None | Rejected:
+    def undo(self, command: Undo) -> Rejected | None:
         return PROPS.effect(self.db, "stock", f"un{command.what}", command.key)
 
     @Noticed.listener
@@ -184,7 +186,7 @@ class Bank(Context):
         return f"paid {command.what}" if refusal is None else refusal
 
     @PayBack.handler
-    def pay_back(self, command: PayBack) -> None | Rejected:
+    def pay_back(self, command: PayBack) -> Rejected | None:
         return PROPS.effect(self.db, "bank", f"un{command.what}", command.key)
 
     @Booked.listener

@@ -16,8 +16,10 @@ from reliability.sim.business import PARTICIPANTS, SAGAS
 from saga.coordination.definitions import Definitions
 from saga.coordination.opening import match_definitions
 from saga.participants import Context, participant_name
-from saga.store import MEMORY, ContextStore, SagaStore, StoreState
+from saga.store import MEMORY, ContextStore, SagaStore, StoreFiles, StoreReader, StoreState
 from saga.store.connection import open_owner
+from saga.store.inspection import ContextReader
+from saga.verification.checking import Check
 
 __all__ = ["BEGINNING", "Disk", "Disks"]
 
@@ -64,7 +66,9 @@ class Disk(sqlite3.Connection):
     def become(self, image: sqlite3.Connection) -> None:
         """Become a copy of this file."""
         self.close()
-        image.backup(self)  # not `deserialize`: statements that were prepared before would crash the interpreter
+        image.backup(
+            self
+        )  # not `deserialize`: statements that were prepared before would crash the interpreter
 
 
 class Disks:
@@ -76,6 +80,9 @@ class Disks:
             name: open_owner(MEMORY, create=True, isolation_level="IMMEDIATE", factory=Disk)
             for name in _images()[1]
         }
+        readers = [ContextReader.over(disk, name) for name, disk in self.contexts.items()]
+        self.check = Check(StoreFiles.at(MEMORY), StoreReader.over(self.saga), readers)
+        """`saga verify`, of these files."""
 
     def clear(self) -> None:
         """Make them new."""

@@ -1,13 +1,13 @@
 """One life of the process: the real coordinator, drivers and stores, on one thread, and the turns that can be taken.
 
-What `saga.actors.crew` does with actors is done here with turns: the coordinator opens saga.db, then the participants open
-their files one after the other, then it recovers. Everything in here is gone when the process ends.
+What `saga.actors.crew` does with actors is done here with turns: the coordinator opens saga.db, then the participants
+open their files one after the other, then it recovers. Everything in here is gone when the process ends.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,16 @@ class SimSagaStore(SagaStore):
         world.passed("saga.db: after a commit")
         return number
 
+    def prune_events(
+        self, below_no: int, listeners: Mapping[tuple[str, str], int | None] | None = None
+    ) -> int:
+        """See `SagaStore`."""
+        self.world.passed("saga.db: before the log is pruned")
+        gone = super().prune_events(below_no, listeners)
+        self.world.truth.pruned(self.log_begins())
+        self.world.passed("saga.db: after the log is pruned")
+        return gone
+
 
 class SimContextStore(ContextStore):
     """The same for the file of a context."""
@@ -123,7 +133,6 @@ class Life:
         self._slow = 0.0
         self._people = {each.name: each for each in PEOPLE}
         self._busy: dict[str, Busy] = {}
-        self.world.disks.saga.execute("PRAGMA query_only=0")
         self._open_coordinator()
 
     # --- opening ----------------------------------------------------------------------------------
@@ -200,7 +209,7 @@ class Life:
             coordinator.outbox_nos.get(name, 0),
         )
         last_event_no, suspects = coordinator.ledger.last_event_no, coordinator.suspects.listening(name)
-        file = SimContextStore.over(self.world.disks.contexts[name], MEMORY, name, state, who.cls.migrations)  # type: ignore[union-attr]
+        file = SimContextStore.over(self.world.disks.contexts[name], MEMORY, name, state)
         self.world.passed(f"{name}.db is open")
         world = _ContextWorld(self, name)
         driver = ContextDriver(context, file, self.inbox, world, self._busy_of(name), suspects)

@@ -30,6 +30,12 @@ LABELS = {
 }
 """What may go wrong in each flow, by the names that handlers ask the props for."""
 
+ENDINGS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("seal", "last", "close"), ("refuse",)),
+    "note": ("raise", "late", "exit", "end"),
+}
+"""How these end; the others in any way. The end of a flow is best refused, and a listener cannot refuse."""
+
 SUFFIXES = {
     "seat": ("-ada", "-ben", "-cleo"),
     "unseat": ("-ada", "-ben"),
@@ -139,8 +145,7 @@ def _saga(rng: Random, flow: str, id: str, horizon: int) -> list[Entry]:
     for _ in range(rng.choice((0, 1, 1, 2, 3))):
         label = rng.choice(LABELS[flow])
         key = id + rng.choice(SUFFIXES.get(label, ("",)))
-        outcomes = ["refuse"] if label in ("seal", "last", "close") else list(OUTCOMES)
-        outcome = rng.choice(outcomes)
+        outcome = rng.choice(ENDINGS.get(label, OUTCOMES))
         times = rng.choice((1, 1, 2, 3, 4, 12)) if outcome in ("raise", "late", "end", "exit") else 1
         entries.append(Entry(0, "quirk", key, f"{label}:{outcome}", times))
     for event in ("Came", "Stop"):

@@ -21,9 +21,9 @@ __all__ = ["EFFECTS", "OUTCOMES", "PROPS", "Ended", "Props"]
 EFFECTS = "CREATE TABLE effects (no INTEGER PRIMARY KEY, message TEXT NOT NULL, what TEXT NOT NULL) STRICT"
 
 OUTCOMES = ("raise", "refuse", "keep", "late", "exit", "end", "hang", "card")
-"""`raise`: an exception, before anything is done; `refuse`: `Rejected`; `keep`: the same, returned, which keeps what was
-written; `late`: an exception after everything was done; `exit`: SystemExit; `end`: the process ends; `hang`: it
-takes long (a call of a gateway); `card`: `Rejected` with another code."""
+"""`raise`: an exception, before anything is done; `refuse`: `Rejected`; `keep`: the same, returned, which keeps what
+was written; `late`: an exception after everything was done; `exit`: SystemExit; `end`: the process ends; `hang`: a call
+of a gateway takes long; `card`: `Rejected` with another code."""
 
 
 class Ended(BaseException):
@@ -73,6 +73,8 @@ class Props:
             case "end":
                 self.die()
                 raise Ended
+            case _:
+                pass
 
     def effect(self, db: Any, context: str, what: str, key: str) -> Rejected | None:
         """An effect of a context, or how it ends instead."""

@@ -12,7 +12,9 @@ from saga.coordination import context, evaluation, gateway, guard
 
 __all__ = ["quieten"]
 
-BUGS = frozenset({"start_failed", "saga_not_parked", "journal_unfitting", "caller_not_found", "schedule_held"})
+BUGS = frozenset(
+    {"start_failed", "saga_not_parked", "journal_unfitting", "caller_not_found", "schedule_held"}
+)
 """Lines that the runtime logs when it survives a fault of its own."""
 
 

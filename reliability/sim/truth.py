@@ -6,7 +6,7 @@ whole journal is in `ending`.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,13 +50,15 @@ class Truth:
         self.by_id: dict[str, Seen] = {}
         self.events: dict[str, tuple[int, str]] = {}
         """Event id → number and type, of the log."""
-        self.last_event_no = 0
+        self.last_event_no, self.log_begins = 0, 1
         self.outboxes: defaultdict[str, list[str]] = defaultdict(list)
         """Context → ids of all events that it has published, in order."""
         self.inboxes: defaultdict[str, dict[str, str]] = defaultdict(dict)
         """Context → command id → outcome, of all commands that it ever answered."""
-        self.effects: dict[tuple[str, str], str] = {}
-        """Context and message (command or event) → what, of all effects there are."""
+        self.effects: Counter[tuple[str, str]] = Counter()
+        """Context and message (command or event) → how often it had an effect."""
+        self.logged: Counter[str] = Counter()
+        """Event id → how often: once it is pruned, the application may publish it anew."""
         self.heard: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
         """Context and type → numbers of the events it has taken, in order."""
         self.failing: set[tuple[str, int]] = set()
@@ -78,15 +80,23 @@ class Truth:
             if seq != seen.seq + 1:
                 raise Violation(f"I7: row {seq} of {seen.id} follows row {seen.seq}")
             if at_ms < seen.at_ms or at_ms > self._latest_ms():
-                raise Violation(f"time of {seen.id} goes from {seen.at_ms} to {at_ms}, it is {self._latest_ms()}")
+                raise Violation(
+                    f"time of {seen.id} goes from {seen.at_ms} to {at_ms}, it is {self._latest_ms()}"
+                )
             seen.seq, seen.at_ms = seq, at_ms
             for record in decode_records(data):
                 self._take(seen, record, at_ms)
         for no, id, type_, *_ in batch.events:
-            if no != self.last_event_no + 1 or id in self.events:
+            known = self.events.get(id, (0, ""))[0]
+            if no != self.last_event_no + 1 or known >= self.log_begins:
                 raise Violation(f"event {id} is number {no} of the log, after {self.last_event_no}")
             self.last_event_no = no
             self.events[id] = (no, type_)
+            self.logged[id] += 1
+
+    def pruned(self, log_begins: int | None) -> None:
+        """The log begins at this number now; an event that is not in it any more may come anew."""
+        self.log_begins = self.last_event_no + 1 if log_begins is None else log_begins
 
     def _take(self, seen: Seen, record: Record, at_ms: int) -> None:
         if seen.ended and not isinstance(record, r.Ignored | r.Reversed):
@@ -207,7 +217,9 @@ class Truth:
         if to in self.inboxes:
             known = self.inboxes[to].get(f"{seen.id}:{record.path}")
             if known not in ("tombstone", "refused"):
-                raise Violation(f"I9: {record.path} of {seen.id} was never done, says its journal; {to} {known}")
+                raise Violation(
+                    f"I9: {record.path} of {seen.id} was never done, says its journal; {to} {known}"
+                )
 
     # --- contexts ---------------------------------------------------------------------------------
 
@@ -217,12 +229,12 @@ class Truth:
         name = store.name
         inbox = self.inboxes[name]
         done = set()
-        for row in changes.inbox:
-            if row.command_id in inbox:
-                raise Violation(f"I2: {name} has answered {row.command_id} twice")
-            inbox[row.command_id] = row.outcome
-            if row.outcome == "done":
-                done.add(row.command_id)
+        for id, _, outcome, *_ in changes.inbox:
+            if id in inbox:
+                raise Violation(f"I2: {name} has answered {id} twice")
+            inbox[id] = outcome
+            if outcome == "done":
+                done.add(id)
         for type_, position in changes.positions.items():
             self._heard(name, type_, position)
         for (no, _), retry in changes.retries.items():
@@ -251,9 +263,9 @@ class Truth:
             self._last_effect[name] = no
             if what.endswith(", refused"):
                 continue
-            if (name, message) in self.effects:
+            self.effects[name, message] += 1
+            if self.effects[name, message] > self.logged.get(message, 1):
                 raise Violation(f"I2: {name} did {what} for {message} twice")
-            self.effects[name, message] = what
             if message not in self.events and message not in done:
                 raise Violation(f"I2: {name} did {what} for {message}, which it has not answered")
             done.discard(message)

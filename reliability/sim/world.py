@@ -1,15 +1,15 @@
-"""The world in which a plan is played: clock, disks, faults, and the scheduler that lets one thing happen after another.
+"""The world in which a plan is played: clock, disks, faults, and the scheduler, which lets one thing happen at a time.
 
 The adversary, and what it cannot do:
 1. Any actor may be next, with any number of the messages in its mailbox; one may be held up for long. Time may pass to
    the next timer, or jump, forwards and backwards, at any moment.
-2. The process may end at any commit (before it, after it), at any seam, between any two turns, inside of a handler or a
-   saga's function, while it opens and recovers. Then mailboxes and memory are lost, and what was committed stays.
-3. A context may die alone, before and after its commit and its answer; it finds its mailbox as it was. A gateway may die
-   alone: its queue is lost, calls that run go on. Either may be lowered for the rest of a life.
-4. Messages to a context, and its answers, may come twice: at once, or much later in the same life. Commands and inquiries
-   may change places, and so may answers that carry nothing else. A gateway's commands may come twice in a row. Events
-   and outboxes keep their order, and a gateway's answers come once: their senders see to that, and no restart changes it.
+2. The process may end at any commit (before it, after it), at any seam, between any two turns, inside of a handler or
+   a saga's function, while it opens and recovers. Mailboxes and memory are lost then, and what was committed stays.
+3. A context may die alone, before and after its commit and its answer; it finds its mailbox as it was. A gateway may
+   die alone: its queue is lost, calls that run go on. Either may be lowered for the rest of a life.
+4. Messages to a context, and its answers, may come twice: at once, or much later in the same life. Commands and
+   inquiries may change places, and so may answers that carry nothing else. A gateway's commands may come twice in a
+   row. Events and outboxes keep their order, and a gateway's answers come once: no restart changes that.
 5. After the last entry nothing goes wrong any more, operators do what is asked of them, and all must come to its end.
 """
 
@@ -228,7 +228,9 @@ class World:
         else:
             held = False
         haste = self.plan.knobs.haste
-        if turns and not (haste and not self.calm and self.chance.randrange(1000) < haste and self._pass_time()):
+        if turns and not (
+            haste and not self.calm and self.chance.randrange(1000) < haste and self._pass_time()
+        ):
             who, act = turns[0] if len(turns) == 1 else self.chance.choice(turns)
             self.acting = who
             self._guarded(act)
