@@ -307,6 +307,7 @@ class ContextDriver:
             self._listener_failed(message, reason)
             if message.attempt == 1:
                 self._changes.positions[message.type] = message.no
+                self._read_to = message.no  # else the relay takes it to be at work on it, and sends no more
             self._store.commit(self._changes)
         else:
             raise error
@@ -316,7 +317,11 @@ class ContextDriver:
         floor = self._changes.floor
         if floor - self._pruned_to >= PRUNE_EVERY:
             self._store.prune(floor)
-            self._pruned_to = floor
+            self._after.append(lambda: self._pruned(floor))
+
+    def _pruned(self, floor: int) -> None:
+        """What was below this floor is gone, and that is on disk."""
+        self._pruned_to = floor
 
     # --- commands ---------------------------------------------------------------------------------
 
