@@ -144,6 +144,9 @@ def check(world: World) -> None:
     verify(world)
     _every_event_has_arrived(world)
     _journals_make_sense(world)
+    _inboxes_are_pruned(world)
+    if world.plan.seed % 4 == 0:
+        _it_stays_so(world)
 
 
 def _nobody_is_left(world: World) -> None:
@@ -208,6 +211,30 @@ def _journals_make_sense(world: World) -> None:
         sagas[state.id] = (graph, records, state)
         _called_off_after_it_was_done(state.id, records)
     check_callers(sagas)
+
+
+def _inboxes_are_pruned(world: World) -> None:
+    """What is over is forgotten: of each life at most so much is left as a floor may move before that."""
+    most = world.plan.knobs.prune_every * world.lives
+    for name, disk in world.disks.contexts.items():
+        ((below,),) = disk.execute(
+            "SELECT count(*) FROM _saga_inbox WHERE number < (SELECT floor FROM _saga_file)"
+        ).fetchall()
+        hold(below <= most, f"{name} remembers {below} commands below its floor, in {world.lives} lives")
+
+
+def _it_stays_so(world: World) -> None:
+    """I6: another start changes nothing."""
+    tables = ("journal", "sagas", "timers", "waits", "open_incidents")  # events may be pruned now
+
+    def everything() -> list[object]:
+        effects = [disk.execute("SELECT * FROM effects").fetchall() for disk in world.disks.contexts.values()]
+        return [*effects, *(world.disks.saga.execute(f"SELECT * FROM {each}").fetchall() for each in tables)]
+
+    before = everything()
+    world.live_again()
+    for one, other in zip(before, everything(), strict=True):
+        hold(one == other, f"I6: another start has changed what was over: {one} {other}")
 
 
 def _what_was_done(world: World) -> tuple[Counter[str], Counter[str]]:

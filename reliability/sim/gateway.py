@@ -141,6 +141,9 @@ class SimGateway:
         Commands that the application has sent are back in the mailbox.
         """
         direct: list[Any] = [message for message in self._queue if isinstance(message, Direct)]
+        for message in self._queue:
+            if isinstance(message, Deliver):
+                self.box.book.lost(message.command_id)
         self.box.messages.extendleft(reversed(direct))
         self._queue.clear()
         self._answers.clear()

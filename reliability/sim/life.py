@@ -31,6 +31,7 @@ from saga.store import (
     Batch,
     ContextChanges,
     ContextStore,
+    DiskFull,
     Running,
     SagaStore,
     StoreState,
@@ -67,6 +68,8 @@ class SimSagaStore(SagaStore):
         """See `SagaStore`."""
         world = self.world
         world.passed("saga.db: before a commit")
+        if world.is_full(COORDINATOR):
+            raise DiskFull(MEMORY)
         number = super().commit(batch)
         world.truth.committed(batch)
         world.passed("saga.db: after a commit")
@@ -92,6 +95,9 @@ class SimContextStore(ContextStore):
         """See `ContextStore`."""
         world = self.world
         world.passed(f"{self.name}.db: before a commit")
+        if world.is_full(self.name):
+            self.rollback()
+            raise DiskFull(MEMORY)
         numbers = super().commit(changes)
         world.truth.context_committed(self, changes)
         world.passed(f"{self.name}.db: after a commit")
@@ -255,8 +261,8 @@ class Life:
         self.inbox.post(message)
 
     def pause(self, attempt: int) -> bool:
-        """Disks of plays are never full."""
-        raise AssertionError
+        """Wait for space on the disk, which will come."""
+        return attempt < 10
 
     def monotonic(self) -> float:
         """Return seconds of a clock that nobody sets. Contexts have one that runs fast when their batch is cut."""
@@ -343,6 +349,7 @@ class Life:
     def fall(self, name: str) -> None:
         """A participant dies alone. Its mailbox stays; it is opened again."""
         self.world.tell(name, [], "dies")
+        self.world.lives += 1
         self.due.pop(name, None)
         if name in self.contexts:
             self.contexts.pop(name).store.abandon()
@@ -387,7 +394,11 @@ class Life:
             gateway.report()
         while self.inbox.messages:
             self.coordinator.handle(self.inbox.take(1_024))
-        self.coordinator.settle()
+        try:
+            self.coordinator.settle()
+        except DiskFull:
+            self.world.die("the disk is full at the end")  # it counts as cut off
+            return
         self.store.close()
         self.world.passed("closed")
 

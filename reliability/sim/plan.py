@@ -30,9 +30,12 @@ LABELS = {
 }
 """What may go wrong in each flow, by the names that handlers ask the props for."""
 
+TECHNICAL = frozenset({"raise", "late", "end", "exit", "lost"})
+"""Such endings may come several times in a row."""
+
 ENDINGS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("seal", "last", "close"), ("refuse",)),
-    "note": ("raise", "late", "exit", "end"),
+    "note": ("raise", "late", "exit", "end", "lost"),
 }
 """How these end; the others in any way. The end of a flow is best refused, and a listener cannot refuse."""
 
@@ -146,7 +149,7 @@ def _saga(rng: Random, flow: str, id: str, horizon: int) -> list[Entry]:
         label = rng.choice(LABELS[flow])
         key = id + rng.choice(SUFFIXES.get(label, ("",)))
         outcome = rng.choice(ENDINGS.get(label, OUTCOMES))
-        times = rng.choice((1, 1, 2, 3, 4, 12)) if outcome in ("raise", "late", "end", "exit") else 1
+        times = rng.choice((1, 1, 2, 3, 4, 12)) if outcome in TECHNICAL else 1
         entries.append(Entry(0, "quirk", key, f"{label}:{outcome}", times))
     for event in ("Came", "Stop"):
         for _ in range(rng.choice((0, 1, 1, 2) if event == "Came" else (0, 0, 1, 2))):
@@ -184,6 +187,7 @@ def _faults(rng: Random, horizon: int) -> list[Entry]:
         entries += [Entry(step, "crash", n=rng.randrange(20)), Entry(step, "crash", n=rng.randrange(30))]
     some("close", (0, 0, 0, 1))
     some("die", (0, 0, 1, 2), PARTICIPANTS, 4)
+    some("full", (0, 0, 0, 1), ("coordinator", *CONTEXTS), 4)
     some("lower", (0, 0, 0, 0, 0, 1), PARTICIPANTS)
     some("hold", (0, 1, 2), ACTORS, 60)
     some("twice", (0, 1, 2, 4), ("coordinator", *CONTEXTS, *CONTEXTS, "cards", "letters"), 100)

@@ -10,7 +10,6 @@ Rules
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -20,10 +19,10 @@ __all__ = ["EFFECTS", "OUTCOMES", "PROPS", "Ended", "Props"]
 
 EFFECTS = "CREATE TABLE effects (no INTEGER PRIMARY KEY, message TEXT NOT NULL, what TEXT NOT NULL) STRICT"
 
-OUTCOMES = ("raise", "refuse", "keep", "late", "exit", "end", "hang", "card")
+OUTCOMES = ("raise", "refuse", "keep", "late", "exit", "end", "lost", "card")
 """`raise`: an exception, before anything is done; `refuse`: `Rejected`; `keep`: the same, returned, which keeps what
-was written; `late`: an exception after everything was done; `exit`: SystemExit; `end`: the process ends; `hang`: a call
-of a gateway takes long; `card`: `Rejected` with another code."""
+was written; `late`: an exception after everything was done; `exit`: SystemExit; `end`: the process ends; `lost`: a
+context loses its transaction; `card`: `Rejected` with another code."""
 
 
 class Ended(BaseException):
@@ -47,8 +46,8 @@ class Props:
         self.calm = False
         self.service: list[tuple[str, str]] = []
         """What gateways have really done, in order: idempotency key and what."""
-        self.known: set[str] = set()
-        self.calls: Counter[str] = Counter()
+        self.said: dict[str, str] = {}
+        """Idempotency key → how the first call ended that was answered: "" is done."""
 
     def next(self, what: str, key: str) -> str:
         """Return how this ends, "" when well."""
@@ -62,7 +61,7 @@ class Props:
 
     def _may_end(self, outcome: str, what: str) -> None:
         match outcome:
-            case "raise":
+            case "raise" | "lost":
                 raise ValueError(f"{what} fails")
             case "exit":
                 raise SystemExit(f"{what} exits")
@@ -79,6 +78,9 @@ class Props:
     def effect(self, db: Any, context: str, what: str, key: str) -> Rejected | None:
         """An effect of a context, or how it ends instead."""
         outcome = self.next(what, key)
+        if outcome == "lost":
+            for _ in range(2):
+                db.execute("INSERT OR ROLLBACK INTO effects VALUES (-1, '', '')")
         self._may_end(outcome, what)
         row = [self.message(context), f"{what}, refused" if outcome == "keep" else what]
         db.execute("INSERT INTO effects (message, what) VALUES (?, ?)", row)
@@ -93,14 +95,15 @@ class Props:
 
     def call(self, gateway: str, id: str, what: str, key: str) -> None:
         """A call of a gateway: its effect, or how it ends instead."""
-        self.calls[id] += 1
         outcome = self.next(what, key)
-        if outcome == "keep":
-            outcome = "refuse"
-        self._may_end(outcome, what)
-        if id not in self.known:
-            self.known.add(id)
-            self.service.append((id, what))
+        said = self.said.get(id)  # under one key it is always said the same
+        if outcome in ("raise", "exit", "end", "lost"):
+            self._may_end(outcome, what)
+        if said is None:
+            said = self.said[id] = "" if outcome == "late" else outcome.replace("keep", "refuse")
+            if not said:
+                self.service.append((id, what))
+        self._may_end(said, what)
         if outcome == "late":
             raise TimeoutError(f"{what}: no answer, whatever was done")
 

@@ -5,6 +5,7 @@ The adversary, and what it cannot do:
    the next timer, or jump, forwards and backwards, at any moment.
 2. The process may end at any commit (before it, after it), at any seam, between any two turns, inside of a handler or
    a saga's function, while it opens and recovers. Mailboxes and memory are lost then, and what was committed stays.
+   A disk may be full for some commits.
 3. A context may die alone, before and after its commit and its answer; it finds its mailbox as it was. A gateway may
    die alone: its queue is lost, calls that run go on. Either may be lowered for the rest of a life.
 4. Messages to a context, and its answers, may come twice: at once, or much later in the same life. Commands and
@@ -93,6 +94,8 @@ class World:
         self._now = self.begins = self.latest = BEGINNING
         self.monotonic = 0.0
         self.step = 0
+        self.lives = 0
+        """Of the process, and of participants that died alone."""
         self.calm = False
         self.life: Life | None = None
         self.gone = False
@@ -108,6 +111,8 @@ class World:
         """Contexts that are to die alone: after so many seams of theirs."""
         self._held: dict[str, int] = {}
         """Actors that are held up: until this step."""
+        self._full: dict[str, int] = {}
+        """Files on a disk that is full: so many more commits fail."""
         self._broken = ""
         self._settled: dict[str, int] = {}
         """What operators have done about an incident, in the end."""
@@ -145,6 +150,14 @@ class World:
     def broke(self, what: str) -> None:
         """Something happened that the runtime survives, and that is a bug all the same."""
         self._broken = self._broken or what
+
+    def is_full(self, name: str) -> bool:
+        """Return whether the disk is full, when a file is to be written."""
+        if self.calm or self.life is None or not self.life.opened:
+            return False  # the runtime could not be opened: nothing would have happened yet
+        left = self._full.get(name, 0)
+        self._full[name] = max(0, left - 1)
+        return left > 0
 
     def tell(self, who: str, messages: list[Any], what: str = "") -> None:
         """Add to the story."""
@@ -239,8 +252,9 @@ class World:
             return True
         if turns:
             return True
-        if held:
-            self._held.clear()
+        if held:  # it hangs, and time passes
+            if not self._pass_time():
+                self._held.clear()
             return True
         if life.opened and life.coordinator.suspects.on_trial and not self._calls_run():
             self.monotonic += TRIAL_S
@@ -252,8 +266,17 @@ class World:
         return self.life is not None and any(each.running for each in self.life.gateways.values())
 
     def _be_born(self) -> None:
+        self.lives += 1
         self.life = None
         self.life = Life(self)
+
+    def live_again(self) -> None:
+        """Open the store once more, when all is over, and close it."""
+        self.life = None
+        while self._turn() or self._pass_time():
+            pass
+        assert self.life is not None
+        self.life.close()
 
     def _after_turn(self) -> None:
         life = self.life
@@ -328,6 +351,9 @@ class World:
         life = self.life
         if life is not None and life.opened and not self._calls_run():
             life.lower(entry.who)
+
+    def _fault_full(self, entry: Entry) -> None:
+        self._full[entry.who] = 1 + entry.n
 
     def _fault_hold(self, entry: Entry) -> None:
         self._held[entry.who] = self.step + entry.n
