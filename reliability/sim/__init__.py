@@ -25,6 +25,9 @@ from reliability.result import SIZES, Result, Size
 __all__ = ["command"]
 
 SEEDS: dict[Size, int] = {"small": 150, "nightly": 5_000, "release": 20_000}
+TWICE = 20
+"""So many seeds are always played twice."""
+
 CONTROLS = ("inbox", "tombstone", "acknowledgement", "late", "outbox", "credit", "resending")
 
 
@@ -33,7 +36,7 @@ CONTROLS = ("inbox", "tombstone", "acknowledgement", "late", "outbox", "credit",
 @click.option("--seeds", type=click.IntRange(1), help="how many seeds are played")
 @click.option("--from", "first", type=click.IntRange(0), default=0, help="the first of them")
 @click.option("--jobs", type=click.IntRange(1), help="processes; left out: one for each core")
-@click.option("--twice", is_flag=True, help="play each twice, and compare all files")
+@click.option("--twice", is_flag=True, help="play each twice, not only some, and compare all files")
 @click.option(
     "--shrink", "small", type=click.IntRange(0), help="play this seed, and print the smallest that goes wrong"
 )
@@ -63,9 +66,8 @@ def command(
             "sim", f"seed {small}, shrunk", "0 violations", found, not found, time.monotonic() - began
         )
     count = SEEDS[size] if seeds is None else seeds
-    tally = hunt(
-        range(first, first + count), jobs=jobs, twice=twice or size == "small", without=without or ""
-    )
+    again = count if twice else min(count, TWICE)
+    tally = hunt(range(first, first + count), jobs=jobs, twice=again, without=without or "")
     seconds = time.monotonic() - began
     did = (
         f"{tally.seeds:,} seeds from {first}: {tally.crashes:,} crashes, {tally.faults:,} other faults,"
@@ -73,6 +75,7 @@ def command(
     )
     figures: dict[str, int | float | str] = {
         "seeds": tally.seeds,
+        "played twice": again,
         "commits, each checked": tally.commits,
         "turns": tally.steps,
         "seeds/min": round(60 * tally.seeds / seconds),

@@ -21,7 +21,7 @@ from reliability.sim.world import Outcome, play
 
 __all__ = ["Tally", "hunt", "shrink"]
 
-AT_ONCE = 25
+AT_ONCE = 10
 """Seeds that are given to a process at once."""
 
 
@@ -60,18 +60,20 @@ def line_for(seed: int, without: str = "", more: str = "--seeds 1") -> str:
     return f"python3 run.py reliability sim --from {seed} {more}{control}"
 
 
-def hunt(seeds: range, *, jobs: int, twice: bool = False, without: str = "", first: bool = False) -> Tally:
-    """Play these seeds. `without`: a control, see `controls`; `first`: stop when there is a violation."""
+def hunt(seeds: range, *, jobs: int, twice: int = 0, without: str = "", first: bool = False) -> Tally:
+    """Play these seeds, the first `twice` of them a second time, in other processes, and compare their files.
+
+    `without`: a control, see `controls`; `first`: stop when there is a violation.
+    """
     tally = Tally()
     for outcome in _played(seeds, jobs, without):
         tally.add(outcome, without)
         if first and tally.violations:
             return tally
-    if twice:
-        for outcome in _played(seeds, jobs, without):
-            if tally.digests[outcome.seed] != outcome.digest:
-                what = "played twice, its files are not the same"
-                tally.violations.append(f"{what}: {line_for(outcome.seed, without)} --twice")
+    for outcome in _played(seeds[:twice], jobs, without):
+        if tally.digests[outcome.seed] != outcome.digest:
+            what = "played twice, its files are not the same"
+            tally.violations.append(f"{what}: {line_for(outcome.seed, without)} --twice")
     return tally
 
 
@@ -83,6 +85,8 @@ def shrink(seed: int, without: str = "") -> list[str]:
 
 def _played(seeds: range, jobs: int, without: str) -> Iterator[Outcome]:
     chunks = [seeds[at : at + AT_ONCE] for at in range(0, len(seeds), AT_ONCE)]
+    if not chunks:
+        return
     with _pool(min(jobs, len(chunks)), without) as pool:
         try:
             for outcomes in pool.map(_play, chunks):

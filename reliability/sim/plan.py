@@ -101,7 +101,8 @@ class Plan:
 
     def only(self, entries: list[Entry], chance: int | None = None) -> Plan:
         """Return the play with these entries alone."""
-        return replace(self, entries=tuple(entries), chance=self.chance if chance is None else chance)
+        ordered = tuple(sorted(entries, key=lambda entry: entry.step))
+        return replace(self, entries=ordered, chance=self.chance if chance is None else chance)
 
 
 def draw(seed: int) -> Plan:

@@ -56,9 +56,10 @@ def shrunk(plan: Plan, disks: Disks) -> list[str]:
 
     plan = _with_fewer_entries(plan, still)
     plan = _with_wider_limits(plan, still)
-    for at, entry in enumerate(plan.entries):
+    for entry in plan.entries:
         for smaller in _smaller(entry):
-            found = still(plan.only([*plan.entries[:at], smaller, *plan.entries[at + 1 :]]))
+            others = [each for each in plan.entries if each is not entry]
+            found = still(plan.only([*others, smaller]))
             if found is not None:
                 plan = found
                 break
