@@ -15,7 +15,7 @@ from typing import Any
 
 from reliability.fuzz.drawing import Arrived, Do, Drawing, Here, Part, Placed, Seeded, a_flow, defined
 from reliability.fuzz.walk import lead_to_its_end
-from reliability.model.invariants import Violation
+from reliability.journals.invariants import Violation
 from saga import (
     DefinitionError,
     Retry,

@@ -6,8 +6,13 @@ from random import Random
 
 from msgspec import Raw
 
-from reliability.model.invariants import check_journal, check_state, hold
-from reliability.model.order import what_was_done_is_undone_in_reverse
+from reliability.journals.invariants import (
+    check_journal,
+    check_state,
+    compensations_are_those_that_were_noted,
+    hold,
+)
+from reliability.journals.order import what_was_done_is_undone_in_reverse
 from reliability.model.tokens import check_tokens
 from saga.flow.graph import Graph
 from saga.machine import (
@@ -88,6 +93,7 @@ def lead_to_its_end(graph: Graph, rng: Random) -> None:
     records = [record for row in rows for record in row]
     hold(replay(records) == state, "replay leads to another state")
     check_journal(records)
+    compensations_are_those_that_were_noted(records)
     what_was_done_is_undone_in_reverse(records)
     check_tokens(graph, rows)
 

@@ -19,10 +19,16 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from reliability.journals.invariants import (
+    Violation,
+    check_journal,
+    check_state,
+    compensations_are_those_that_were_noted,
+    hold,
+)
+from reliability.journals.order import what_was_done_is_undone_in_reverse
 from reliability.model.author import Author, raw
 from reliability.model.graphs import Blocks, calls, graph, step, walk
-from reliability.model.invariants import Violation, check_journal, check_state, hold
-from reliability.model.order import what_was_done_is_undone_in_reverse
 from reliability.model.tokens import check_tokens
 from saga.machine import (
     NotPossible,
@@ -148,6 +154,7 @@ class Sagas:
         records = [record for row in rows for record in row]
         if state.ended:
             check_journal(records)
+            compensations_are_those_that_were_noted(records)
             what_was_done_is_undone_in_reverse(records)
             check_tokens(self.graph, rows)
         state.ignored = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from reliability.model.invariants import hold
+from reliability.journals.invariants import hold
 from saga.flow import graph as g
 from saga.machine import Record
 from saga.machine import records as r

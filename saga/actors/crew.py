@@ -14,7 +14,6 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Literal
 
-import msgspec
 import pykka
 
 from saga.actors.context import ContextActor, ContextOpened
@@ -28,23 +27,20 @@ from saga.clock import Clock, SteadyClock
 from saga.coordination import requests as q
 from saga.coordination.context import RetryDue
 from saga.coordination.coordinator import Coordinator
-from saga.coordination.definitions import Definitions, StoredDefinition
-from saga.coordination.dispatch import Lane
+from saga.coordination.definitions import Definitions
 from saga.coordination.envelopes import Consult, Direct, Forget, Mark, RetryDeliveries
 from saga.coordination.gateway import CallBook
 from saga.coordination.guard import Busy, Watch, describe
+from saga.coordination.opening import lay_lanes, match_definitions
 from saga.coordination.outcome import Completions
 from saga.coordination.participation import Participant
-from saga.errors import CorruptStore, ForkedRuntime, StoredDataError, StoreError, StoreFailed, UsageError
-from saga.flow.graph import Graph
+from saga.errors import ForkedRuntime, StoredDataError, StoreError, StoreFailed, UsageError
 from saga.log import Log
 from saga.participants import Context, participant_name
 from saga.seams import seam
 from saga.store import (
     COORDINATOR,
-    Batch,
     CannotOpen,
-    DefinitionRow,
     OwnerLock,
     ReadOnly,
     Running,
@@ -143,6 +139,9 @@ class Crew:
         """Wait before a commit is tried again; False when the runtime is being closed."""
         return not self._closing.wait(PAUSES_S[min(attempt, len(PAUSES_S)) - 1])
 
+    monotonic = staticmethod(time.monotonic)
+    """Seconds of a clock that nobody sets."""
+
     # --- opening ----------------------------------------------------------------------------------
 
     def open(self) -> None:
@@ -197,7 +196,7 @@ class Crew:
             if clock != store.clock:
                 store.set_clock(clock)
             seam("opening.clock-resumed")
-            self._match_definitions(store)
+            match_definitions(store, self._definitions)
             settings = self._settings
             coordinator = Coordinator(
                 store,
@@ -212,19 +211,7 @@ class Crew:
         except BaseException:
             store.abandon()
             raise
-        known = store.participants()
-        for participant in self._participants.values():
-            _, next_number, commit_no, outbox_no = known.get(participant.name, (participant.kind, 1, 0, 0))
-            lane = Lane(
-                participant.name,
-                participant.kind,
-                self.mailboxes[participant.name],
-                credit=participant.credit,
-                next_number=next_number,
-            )
-            coordinator.dispatcher.add(lane, participant.commands)
-            coordinator.commit_nos[participant.name] = commit_no
-            coordinator.outbox_nos[participant.name] = outbox_no
+        lay_lanes(coordinator, store, self._participants.values(), self.mailboxes)
         self._coordinator = coordinator
         seam("opening.coordinator-made")
         return store, coordinator
@@ -241,42 +228,6 @@ class Crew:
             self._watch.running = Running.create(self._files.running, store.store_id, store.epoch, counts)
         except CannotOpen as error:
             log.warning("running_not_noted", path=error.path, reason=error.what)
-
-    def _match_definitions(self, store: SagaStore) -> None:
-        live = store.live_definitions()
-        stored = [
-            StoredDefinition(row.no, row.name, row.version, row.hash, self._graph(row), live.get(row.no, 0))
-            for row in store.definitions()
-        ]
-        new = self._definitions.match(stored)
-        batch = Batch()
-        batch.definitions = [
-            (
-                no,
-                each.graph.name,
-                each.graph.version,
-                each.graph.digest(),
-                each.graph.to_json(),
-                store.high_ms,
-            )
-            for no, each in new
-        ]
-        if new:
-            seam("opening.before-definitions")
-            store.commit(batch)
-        seam("opening.definitions-known")
-
-    def _graph(self, row: DefinitionRow) -> Graph:
-        """Return a stored graph. Raises CorruptStore when it is none, or another one than was stored."""
-        try:
-            graph = Graph.from_json(row.graph)
-        except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:  # TypeError: there is none
-            what = f"the graph of {row.name} version {row.version} cannot be read ({error})"
-            raise CorruptStore(self._files.saga, what) from error
-        if graph.digest() != row.hash:
-            what = f"the graph of {row.name} version {row.version} does not fit its hash"
-            raise CorruptStore(self._files.saga, what)
-        return graph
 
     def _make_actor(self, name: str, *, again: bool = False) -> pykka.ActorRef[Any]:
         participant, mailbox = self._participants[name], self.mailboxes[name]
@@ -502,6 +453,7 @@ class _ContextWorld:
     def __init__(self, crew: Crew, name: str) -> None:
         self._crew, self._name = crew, name
         self.now_ms, self.pause, self.closing = crew.now_ms, crew.pause, crew._closing.is_set
+        self.monotonic = crew.monotonic
 
     def wake_at(self, due_ms: int | None) -> None:
         """Have its mailbox told when listeners are to be tried again."""

@@ -242,6 +242,9 @@ class GatewayActor(Worker):
         """See `Worker`. Commands that nobody has begun with come again; what the application sent does not."""
         if self._pool is not None:
             left = self._pool.close(wait=False)
+            for message in left:
+                if type(message) is Deliver:
+                    self._book.lost(message.command_id)
             self.mailbox.put_back([message for message in left if type(message) is Direct])
         self._stop_loop()
         self._watch.remove(self._busy)

@@ -14,7 +14,6 @@ Rules
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -108,6 +107,9 @@ class ContextWorld(Protocol):
 
     def closing(self) -> bool:
         """Return whether the runtime is being closed: no new batch is begun."""
+
+    def monotonic(self) -> float:
+        """Return seconds of a clock that nobody sets: how long something takes."""
 
 
 class ContextDriver:
@@ -241,14 +243,15 @@ class ContextDriver:
         self._answers, self._after, self._read_to = [], [], 0
         ids = [message.command_id for message in batch if isinstance(message, _ASKED)]
         self._known = self._store.answers(ids) if ids else {}
-        self._until = time.monotonic() + (BATCH_S if ids else EVENTS_S)
+        monotonic = self._world.monotonic
+        self._until = monotonic() + (BATCH_S if ids else EVENTS_S)
         done = 0
         self._store.begin()
         try:
             for message in batch:
                 self._take[type(message)](message)
                 done += 1
-                if time.monotonic() > self._until:
+                if monotonic() > self._until:
                     break
             if changes.is_empty:
                 self._store.rollback()
@@ -311,7 +314,8 @@ class ContextDriver:
             self._store.begin()
             self._listener_failed(message, reason)
             if message.attempt == 1:
-                self._changes.positions[message.type] = self._read_to = message.no
+                self._changes.positions[message.type] = message.no
+                self._read_to = message.no  # else the relay takes it to be at work on it, and sends no more
             self._store.commit(self._changes)
         else:
             raise error
@@ -321,7 +325,11 @@ class ContextDriver:
         floor = self._changes.floor
         if floor - self._pruned_to >= PRUNE_EVERY:
             self._store.prune(floor)
-            self._pruned_to = floor
+            self._after.append(lambda: self._pruned(floor))
+
+    def _pruned(self, floor: int) -> None:
+        """What was below this floor is gone, and that is on disk."""
+        self._pruned_to = floor
 
     # --- commands ---------------------------------------------------------------------------------
 
@@ -426,7 +434,11 @@ class ContextDriver:
 
     def _inquire(self, message: Inquire) -> None:
         known = self._known.get(message.command_id)
-        if known is None:
+        if known is None and message.number < self._store.floor:
+            log.info(
+                "stale_inquiry", command_id=message.command_id, number=message.number, floor=self._store.floor
+            )
+        elif known is None:
             self._remember(message.command_id, message.number, "tombstone", b"null", "", "")
             seam("context.tombstone-laid")
             self._answers.append(Answer(message.saga_no, message.path, "resolved-not-done", NULL, UNSET))

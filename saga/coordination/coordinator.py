@@ -69,6 +69,9 @@ class Surroundings(Protocol):
     def pause(self, attempt: int) -> bool:
         """Wait a little before the same commit is tried again; False when the runtime is being closed."""
 
+    def monotonic(self) -> float:
+        """Return seconds of a clock that nobody sets: how long something takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Resume:
@@ -99,7 +102,7 @@ class Coordinator:
     ) -> None:
         self._store = store
         self._world = surroundings
-        self.suspects = Suspects(self, store.suspects(), store.epoch, hang_limit_s)
+        self.suspects = Suspects(self, store.suspects(), store.epoch, hang_limit_s, surroundings.monotonic)
         self.dispatcher = Dispatcher(self._find)
         self.ledger = Ledger(store, definitions, self.dispatcher, busy, cache_limit, self.suspects.author)
         self.relay = Relay(self._read_events, self.ledger.last_event_no)

@@ -134,8 +134,9 @@ class CallBook:
         self._lock = threading.Lock()
         self._void: set[str] = set()
         """Calls that must not begin: somebody inquires about them, or was told that they never will."""
-        self._waiting: dict[str, bool] = {}
-        """Calls that were accepted and have not begun, and whether whoever inquired about them was told."""
+        self._waiting: dict[str, tuple[int, bool]] = {}
+        """Calls that were accepted and have not begun: how often (what may have been lost is sent again), and whether
+        whoever inquired about them was told."""
         self._running: set[str] = set()
         self._dropped: set[str] = set()
         """Calls that did not begin, since they were void, and whose inquiry is still to come."""
@@ -158,23 +159,35 @@ class CallBook:
         """The call is queued somewhere; `begin` comes when it is its turn. A call that begins at once need not be
         accepted before."""
         with self._lock:
-            self._waiting[command_id] = False
+            times, told = self._waiting.get(command_id, (0, False))
+            self._waiting[command_id] = (times + 1, told)
 
     def begin(self, command_id: str) -> bool:
         """Return whether the call may begin; then it is running. Of two calls of one command the second may not
         begin while the first is running, which answers for both."""
         with self._lock:
-            told = self._waiting.pop(command_id, False) if self._waiting else False
-            if command_id in self._void:
-                if told:
-                    self._void.discard(command_id)
-                else:
-                    self._dropped.add(command_id)
-                return False
-            if command_id in self._running:
+            if not self._may_begin(command_id) or command_id in self._running:
                 return False
             self._running.add(command_id)
             return True
+
+    def lost(self, command_id: str) -> None:
+        """The call was accepted, and its queue is gone: it is not going to begin."""
+        with self._lock:
+            self._may_begin(command_id)
+
+    def _may_begin(self, command_id: str) -> bool:
+        """Take the call out of those that wait; return whether it is not void."""
+        times, told = self._waiting.pop(command_id, (1, False)) if self._waiting else (1, False)
+        if times > 1:
+            self._waiting[command_id] = (times - 1, told)
+        if command_id not in self._void:
+            return True
+        if not told:
+            self._dropped.add(command_id)
+        elif times == 1:  # none of them comes any more
+            self._void.discard(command_id)
+        return False
 
     def end(self, command_id: str) -> Inquire | None:
         """The call has ended; return the inquiry that waits for it, if one does."""
@@ -190,7 +203,10 @@ class CallBook:
                 self._inquiries[command_id] = inquiry
                 return None
             if command_id in self._waiting:
-                self._waiting[command_id] = True  # it stays void, so that this stays true
+                self._waiting[command_id] = (
+                    self._waiting[command_id][0],
+                    True,
+                )  # it stays void, so this stays true
                 not_begun = True
             else:
                 not_begun = command_id in self._dropped or not inquiry.delivered

@@ -103,11 +103,14 @@ class Relay:
             self._bytes = sum(len(memoryview(event.event)) for event in self._newest)
 
     def taken(self, name: str, no: int) -> None:
-        """A listener has taken everything up to this number; what it failed on it keeps itself."""
+        """A listener has taken everything up to this number; what it failed on it keeps itself.
+
+        After it died alone it is sent again what it has taken, so the number may be lower than one before.
+        """
         listener = self._listeners.get(name)
-        if listener is None or no < listener.taken or not no:
+        if listener is None or not no:
             return
-        listener.taken = no
+        listener.taken = max(listener.taken, no)
         flying = listener.flying
         while flying and flying[0] <= no:
             flying.popleft()

@@ -14,8 +14,7 @@ Rules
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from saga.coordination.envelopes import Answer, RetryEvent
@@ -55,10 +54,15 @@ class Suspects:
     """All suspects of a store. Used from the coordinator's thread, but for `listening`."""
 
     def __init__(
-        self, coordinator: Coordinator, rows: Iterable[SuspectRow], epoch: int, limit_s: float
+        self,
+        coordinator: Coordinator,
+        rows: Iterable[SuspectRow],
+        epoch: int,
+        limit_s: float,
+        monotonic: Callable[[], float],
     ) -> None:
-        """`epoch` is that of the store, `limit_s` how long a call may hang."""
-        self._coordinator = coordinator
+        """`epoch` is that of the store, `limit_s` how long a call may hang; `monotonic`: see `Surroundings`."""
+        self._coordinator, self._monotonic = coordinator, monotonic
         self._rows = {row.key: row for row in rows}
         self._epoch = epoch
         self._limit_s = limit_s
@@ -198,17 +202,17 @@ class Suspects:
         queue = [row for row in self._rows.values() if row.stops >= TRIED and not _is_guilty(row)]
         turn = self._epoch % len(queue) if queue else 0
         self._queue = queue[turn:] + queue[:turn]
-        self._begun = time.monotonic()
+        self._begun = self._monotonic()
         self._next()
 
     def _next(self) -> None:
         self._on_trial = None
-        while self._queue and time.monotonic() < self._begun + self._limit_s:
+        while self._queue and self._monotonic() < self._begun + self._limit_s:
             row = self._queue.pop(0)
             if row.key in self._rows and self._send(row):
                 self._on_trial = row
                 seam("suspects.on-trial")
-                self._until = time.monotonic() + self._limit_s + MARGIN_S
+                self._until = self._monotonic() + self._limit_s + MARGIN_S
                 log.warning(
                     "suspect_on_trial", participant=row.participant, kind=row.kind, no=row.no, stops=row.stops
                 )
@@ -249,7 +253,7 @@ class Suspects:
 
     def look(self) -> None:
         """Time has passed: let the others go on when what is on trial takes too long."""
-        if self._on_trial is not None and time.monotonic() > self._until:
+        if self._on_trial is not None and self._monotonic() > self._until:
             self._coordinator.after_commit(self._next)
 
 

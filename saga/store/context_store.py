@@ -136,6 +136,21 @@ class ContextStore:
         connection = open_owner(
             path, create=not exists, isolation_level="IMMEDIATE", factory=GuardedConnection
         )
+        return cls.over(connection, path, name, state, migrations)
+
+    @classmethod
+    def over(
+        cls,
+        connection: sqlite3.Connection,
+        path: str,
+        name: str,
+        state: StoreState,
+        migrations: Migrations | None = None,
+    ) -> ContextStore:
+        """Open the file that `connection`, made by `open_owner`, leads to: what `open` does once it has that.
+
+        The connection is closed when this fails.
+        """
         try:
             store = cls(connection, path, name)
             store._start(state, migrations)

@@ -96,7 +96,9 @@ class Snapshot:
         try:
             for pragma in ("journal_mode=OFF", "synchronous=OFF"):  # it is synced as a whole
                 target.execute(f"PRAGMA {pragma}").fetchall()
+            seam("copy.before-file")
             self._connection.backup(target, pages=PAGES_AT_ONCE, progress=lambda *_: go_on())
+            seam("copy.file-written")
         finally:
             target.close()
 
@@ -161,7 +163,6 @@ class CopyPlace:
         paths = {name: files.saga if name == "saga" else files.context(name) for name in snapshots}
         for name, snapshot in snapshots.items():
             snapshot.copy_to(paths[name], go_on)
-            seam("copy.file-written")
         with StoreReader.open(files.directory) as reader:
             if any(finding.severity == "error" for finding in check_links(reader)):
                 return None
@@ -171,9 +172,7 @@ class CopyPlace:
         size = sum(os.path.getsize(path) for path in paths.values())
         for path in (*paths.values(), files.lock, files.directory):
             _sync(path)
-        seam("copy.before-rename")
         self._rename()
-        seam("copy.after-rename")
         _sync(os.path.dirname(self._directory))
         return Copied(self._directory, store_id, tuple(f"{name}.db" for name in paths), size)
 
@@ -183,7 +182,9 @@ class CopyPlace:
         refuse_what_is_there(self._directory)
         if os.path.isdir(self._directory):
             os.rmdir(self._directory)
+        seam("copy.before-rename")
         os.rename(self._partial.directory, self._directory)
+        seam("copy.after-rename")
 
     def give_up(self) -> None:
         """Take away what is there under the name of the unfinished copy, if it still is. The second time, nothing."""

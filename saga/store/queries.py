@@ -61,7 +61,7 @@ class SagaQueries:
     cannot.
     """
 
-    _path: str
+    path: str
 
     def _read(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         raise NotImplementedError
@@ -94,7 +94,7 @@ class SagaQueries:
         hold.
         """
         rows = self._read(f"SELECT {JOURNAL_COLUMNS} FROM journal WHERE saga_no = ? ORDER BY seq", (saga_no,))
-        return verified(self._path, [JournalRow._make(row) for row in rows])
+        return verified(self.path, [JournalRow._make(row) for row in rows])
 
     def live_busy(self) -> Iterator[SagaRow]:
         """Yield the sagas that have commands outside, by number: those that a recovery loads.

@@ -76,7 +76,7 @@ class Running:
     """The file of this run. `take` and `give_back` may be called from any thread."""
 
     def __init__(self, cells: Cells, counts: Mapping[str, int]) -> None:
-        self._cells = cells
+        self._cells, self._counts = cells, dict(counts)
         self._free: dict[str, list[int]] = {}
         first = 0
         for name, count in counts.items():
@@ -112,6 +112,10 @@ class Running:
         cells, index = cell
         cells[index] = 0
         self._free[name].append(index)
+
+    def noted(self) -> list[Noted]:
+        """Return what is being carried out now: what the next run would find if this one ended here."""
+        return _noted(list(self._counts.items()), self._cells)
 
 
 def _mapped(path: str, data: bytes) -> mmap.mmap:
@@ -159,7 +163,7 @@ def read_running(path: str, store_id: str, epoch: int) -> list[Noted]:
     return _noted(head.cells, array("q", data[start:]))
 
 
-def _noted(owners: list[tuple[str, int]], cells: Sequence[int]) -> list[Noted]:
+def _noted(owners: list[tuple[str, int]], cells: Sequence[int] | Cells) -> list[Noted]:
     alone = sum(map(bool, cells)) == 1
     names = [name for name, count in owners for _ in range(count)]
     return [

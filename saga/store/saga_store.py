@@ -10,6 +10,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -69,12 +70,18 @@ _SUSPECT = (
 )
 
 
+def _nothing_noted(store_id: str, epoch: int) -> list[Noted]:
+    """In memory nothing is noted of a run that was cut off."""
+    return []
+
+
 class SagaStore(SagaQueries):
     """The owner of saga.db. Opened by `open`, used in that thread only, ended by `close` or `abandon`.
 
     Attributes, read-only for everyone else:
     - `store_id`, `epoch` (counts the openings), `commit_no` (of the last commit), `high_ms` (latest time
       recorded)
+    - `path`: of the file, ":memory:" for none
     - `ended_cleanly`: whether the run before this one was closed; True for a new store
     - `is_new`: whether the store was made by this call
     - `clock`: what `set_clock` stored, JSON or None
@@ -84,7 +91,7 @@ class SagaStore(SagaQueries):
     def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self._connection = connection
         self._execute = connection.cursor().execute  # one cursor, since making one costs 0.3 µs
-        self._path = path
+        self.path = path
         self._pid = os.getpid()
         self._commits_to_wal_check = COMMITS_BETWEEN_WAL_CHECKS
         self.store_id = ""
@@ -111,10 +118,30 @@ class SagaStore(SagaQueries):
         if not exists:
             _refuse_loss(files, known)
         seam("saga-db.looked")
-        connection = open_owner(path, create=not exists)
+        cut_off = _nothing_noted if files.in_memory else partial(read_running, files.running)
+        store = cls.over(open_owner(path, create=not exists), path, now_ms, known, cut_off)
+        if lock is not None:
+            lock.note_store(store.store_id)
+        seam("saga-db.noted-in-lock")
+        return store
+
+    @classmethod
+    def over(
+        cls,
+        connection: sqlite3.Connection,
+        path: str,
+        now_ms: int,
+        known: str | None = None,
+        cut_off: Callable[[str, int], list[Noted]] = _nothing_noted,
+    ) -> SagaStore:
+        """Open the store that `connection`, made by `open_owner`, leads to: what `open` does once it has that.
+
+        `known`: the store that must be there; `cut_off(store_id, epoch)`: what the run of that epoch was carrying
+        out when it ended. The connection is closed when this fails.
+        """
         store = cls(connection, path)
         try:
-            store._start(now_ms, known, "" if files.in_memory else files.running)
+            store._start(now_ms, known, cut_off)
         except BaseException as error:
             connection.close()
             if isinstance(error, sqlite3.Error | OSError | UnicodeDecodeError):
@@ -122,12 +149,9 @@ class SagaStore(SagaQueries):
             if isinstance(error, TypeError):  # nothing where there must be something
                 raise CorruptStore(path, f"what is stored makes no sense ({error})") from error
             raise
-        if lock is not None:
-            lock.note_store(store.store_id)
-        seam("saga-db.noted-in-lock")
         return store
 
-    def _start(self, now_ms: int, known: str | None, running: str) -> None:
+    def _start(self, now_ms: int, known: str | None, cut_off: Callable[[str, int], list[Noted]]) -> None:
         execute = self._execute
         execute("BEGIN IMMEDIATE")
         try:
@@ -144,19 +168,19 @@ class SagaStore(SagaQueries):
             else:
                 self.is_new = False
             if execute("SELECT high_again != high_ms FROM store").fetchone()[0]:
-                raise CorruptStore(self._path, "the latest time that is known is not what was written")
-            check_few(execute, self._path, FEW[0])
+                raise CorruptStore(self.path, "the latest time that is known is not what was written")
+            check_few(execute, self.path, FEW[0])
             self.store_id, epoch, commit_no, clean, high_ms, saga_no, event_no, self.clock = row
             if known is not None and known != self.store_id:
                 raise DataLossDetected(
-                    self._path,
+                    self.path,
                     f"belongs to store {self.store_id}, but runtime.lock says that store {known} was here"
                     f" (delete runtime.lock if the files were put here on purpose)",
                 )
-            check_witness(self._path, self.store_id, epoch, commit_no)
+            check_witness(self.path, self.store_id, epoch, commit_no)
             self.epoch, self.commit_no, self.high_ms = epoch + 1, commit_no + 1, max(high_ms, now_ms)
-            if not clean and running:
-                self._suspect(read_running(running, self.store_id, epoch), now_ms)
+            if not clean:
+                self._suspect(cut_off(self.store_id, epoch), now_ms)
             self.ended_cleanly, self.next_saga_no, self.next_event_no = bool(clean), saga_no + 1, event_no + 1
             execute(
                 "UPDATE store SET epoch = ?1, commit_no = ?2, clean = 0, high_ms = ?3, high_again = ?3",
@@ -164,7 +188,7 @@ class SagaStore(SagaQueries):
             )
             seam("saga-db.before-opening-commit")
             execute("COMMIT")
-            self._witness = Witness(self._path, self.store_id, self.epoch, self.commit_no)
+            self._witness = Witness(self.path, self.store_id, self.epoch, self.commit_no)
         except BaseException:
             roll_back(self._connection)
             raise
@@ -191,10 +215,10 @@ class SagaStore(SagaQueries):
             if clean:
                 self._in_transaction("store", lambda execute: execute("UPDATE store SET clean = 1"))
                 seam("saga-db.marked-clean")
-                if self._path != MEMORY:
+                if self.path != MEMORY:
                     shrink_wal(self._connection)
         except sqlite3.Error as error:
-            raise translated(error, self._path) from error
+            raise translated(error, self.path) from error
         finally:
             self._connection.close()
         seam("saga-db.closed")
@@ -204,7 +228,7 @@ class SagaStore(SagaQueries):
         start.
         """
         check_process(self._pid)
-        close_untouched(self._connection, self._path)
+        close_untouched(self._connection, self.path)
 
     # --- writing ---
 
@@ -246,9 +270,9 @@ class SagaStore(SagaQueries):
         try:
             roll_back(self._connection)
         except sqlite3.Error as second:
-            raise StoreFailed(self._path, f"a failed write cannot be rolled back: {second}") from error
+            raise StoreFailed(self.path, f"a failed write cannot be rolled back: {second}") from error
         if isinstance(error, sqlite3.Error | OverflowError | UnicodeError):
-            raise translated(error, self._path, part=part) from error
+            raise translated(error, self.path, part=part) from error
         raise error
 
     def _in_transaction(self, part: str, write: Callable[[Execute], T]) -> T:
@@ -273,7 +297,7 @@ class SagaStore(SagaQueries):
 
     def _check_wal(self) -> None:
         self._commits_to_wal_check = COMMITS_BETWEEN_WAL_CHECKS
-        if self._path != MEMORY and wal_size(self._path) > WAL_LIMIT_BYTES:
+        if self.path != MEMORY and wal_size(self.path) > WAL_LIMIT_BYTES:
             self.checkpoint()
 
     def checkpoint(self) -> bool:
@@ -285,7 +309,7 @@ class SagaStore(SagaQueries):
         try:
             return shrink_wal(self._connection)
         except sqlite3.Error as error:
-            what = translated(error, self._path)
+            what = translated(error, self.path)
             if isinstance(what, StoreFailed | CorruptStore):
                 raise what from error
             return False
@@ -353,7 +377,7 @@ class SagaStore(SagaQueries):
         try:
             return self._execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            raise translated(error, self._path) from error
+            raise translated(error, self.path) from error
 
 
 def _refuse_loss(files: StoreFiles, known: str | None) -> None:

@@ -19,6 +19,7 @@ from contextlib import suppress
 from hashlib import blake2b
 
 from saga.errors import DataLossDetected
+from saga.seams import seam
 from saga.store.files import MEMORY
 
 __all__ = ["Witness", "check_witness", "witnessed"]
@@ -56,10 +57,13 @@ def _mapped(path: str, header: bytes) -> mmap.mmap:
     new = f"{path}.new"
     fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o644)
     try:
+        seam("witness.before-write")
         if os.write(fd, header + bytes(8)) < HEADER + 8:
             raise OSError("the disk is full")
         mapped = mmap.mmap(fd, HEADER + 8)
+        seam("witness.before-replacing")
         os.replace(new, path)
+        seam("witness.after-replacing")
     except BaseException:
         os.unlink(new)
         raise

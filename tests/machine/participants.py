@@ -20,7 +20,7 @@ from typing import Literal
 import msgspec
 from msgspec import Raw
 
-from reliability.model.invariants import hold
+from reliability.journals.invariants import hold
 from saga.machine import Stimulus, command_id
 from saga.machine import stimuli as s
 from saga.machine.state import Sent

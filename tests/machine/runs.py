@@ -12,23 +12,24 @@ from random import Random
 
 from msgspec import Raw
 
-from reliability.model.invariants import (
+from reliability.journals.callers import check_callers
+from reliability.journals.invariants import (
     Violation,
     check_journal,
+    compensations_are_those_that_were_noted,
     hold,
     what_happened_is_what_was_journaled,
 )
-from reliability.model.order import what_was_done_is_undone_in_reverse
+from reliability.journals.order import what_was_done_is_undone_in_reverse
+from reliability.journals.schedule import check_timed
 from reliability.model.tokens import check_tokens
 from saga.machine import Status, Stimulus, Unfitting, decide, decode_records, encode_records, pending
 from saga.machine import records as r
 from saga.machine import stimuli as s
 
-from .callers import check_callers
 from .flows import EVENTS, has_pivot, random_flow
 from .knowledge import check_known
 from .participants import ID, Message, Rules
-from .schedule import check_timed
 from .world import Happening, Instance, World
 
 __all__ = ["Run", "a_run"]
@@ -78,6 +79,7 @@ class Run(World):
         did = self.participants
         for saga in self.sagas.values():
             check_journal(saga.written)
+            compensations_are_those_that_were_noted(saga.written)
             what_was_done_is_undone_in_reverse(saga.written)
             check_tokens(saga.graph, map(decode_records, saga.rows))
             check_timed(saga.graph, saga.written, saga.times)

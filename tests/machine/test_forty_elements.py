@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 
+from reliability.journals.invariants import Violation
 from reliability.model.graphs import (
     Block,
     again,
@@ -30,7 +31,6 @@ from reliability.model.graphs import (
     wait,
     walk,
 )
-from reliability.model.invariants import Violation
 from saga.flow.graph import Node
 from saga.machine import records as r
 

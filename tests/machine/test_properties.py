@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reliability.journals.invariants import Violation
 from reliability.model.graphs import graph
-from reliability.model.invariants import Violation
 from saga.flow.pivot import pivot_problems
 from saga.machine.records import AttemptFailed, Parked
 

@@ -21,8 +21,8 @@ from random import Random
 import msgspec
 from msgspec import Raw
 
+from reliability.journals.invariants import check_state, hold
 from reliability.model.graphs import Blocks, calls, graph, participants
-from reliability.model.invariants import check_state, hold
 from saga.flow.graph import Graph
 from saga.machine import (
     NotPossible,

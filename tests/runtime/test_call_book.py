@@ -36,6 +36,37 @@ def test_a_call_that_waits_for_a_thread_when_the_inquiry_is_answered_never_begin
     assert not book.begin(ID)
 
 
+def test_a_call_that_was_sent_twice_never_begins_after_the_inquiry_was_answered() -> None:
+    """A gateway that has died is sent again what was with it, and some of that is still in its mailbox."""
+    book = CallBook()
+    for _ in range(2):
+        book.posted([command()])
+        book.accept(ID)
+    book.posted([inquiry()])
+    assert book.inquire(inquiry()) == "not-done"
+    assert not book.begin(ID)
+    assert not book.begin(ID)
+
+
+def test_a_call_whose_queue_is_gone_does_not_count_as_waiting() -> None:
+    book = CallBook()
+    book.accept(ID)
+    book.lost(ID)
+    book.accept(ID)
+    assert book.begin(ID)
+    assert book.end(ID) is None
+    book.posted([inquiry()])
+    assert book.inquire(inquiry()) == "unknown"
+
+
+def test_a_void_call_whose_queue_is_gone_was_never_made() -> None:
+    book = CallBook()
+    book.accept(ID)
+    book.posted([inquiry()])
+    book.lost(ID)
+    assert book.inquire(inquiry()) == "not-done"
+
+
 def test_the_inquiry_about_a_running_call_waits_for_its_end() -> None:
     book = CallBook()
     book.posted([command()])

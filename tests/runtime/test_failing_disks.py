@@ -54,7 +54,7 @@ class Disk:
         write = getattr(kind, name)
 
         def limited(store: Any, *arguments: Any) -> Any:
-            path = store.path if kind is ContextStore else store._path
+            path = store.path
             full = not self._free.is_set() and path.endswith(self._path)
             connection = store._connection
             guard = getattr(store, "_guard", None)

@@ -64,6 +64,9 @@ class World:
     def closing(self) -> bool:
         return False
 
+    def monotonic(self) -> float:
+        return 0.0
+
 
 @contextmanager
 def life(directory: Path) -> Iterator[tuple[ContextDriver, Coordinator]]:

@@ -68,6 +68,21 @@ def test_a_listener_gets_what_is_new_of_its_types(log: Log, port: Port) -> None:
     assert port.got == [1, 3]
 
 
+def test_a_listener_that_is_sent_again_what_it_has_taken_does_not_wait_for_ever(log: Log, port: Port) -> None:
+    """It died alone. Its successor stands where its rarest type stands, and takes first what was in the mailbox."""
+    last = WINDOW + 10
+    log.write("B", *["A"] * (last - 1))
+    log.relay.add("x", port, {"A": last - 1, "B": 1})
+    log.relay.taken("x", last)  # the one that was in the mailbox
+    log.relay.feed()
+    assert port.got == list(range(2, WINDOW + 2))
+    log.relay.taken("x", WINDOW + 1)
+    log.relay.feed()
+    log.relay.taken("x", last)
+    log.write("B")
+    assert port.got == list(range(2, last + 2))
+
+
 def test_a_listener_that_is_behind_is_fed_in_pages(log: Log, port: Port) -> None:
     log.write(*["A"] * (WINDOW + 10))
     log.relay.add("x", port, {"A": 0})

@@ -62,8 +62,16 @@ def suspected(store: Path) -> list[tuple[Any, ...]]:
 
 
 def cut_off(store: Path) -> Path:
-    """Return a store like this one would be found if its process were killed now."""
-    return shutil.copytree(store, store.with_name(f"{store.name}x"))
+    """Return a store like this one would be found if its process were killed now.
+
+    What tells how far a file had come is copied before the file, else it might be ahead.
+    """
+    copy = store.with_name(f"{store.name}x")
+    witnesses = [path.name for path in store.glob("*-commits")]
+    others = [path.name for path in store.iterdir() if path.name not in witnesses]
+    for left_out in (others, witnesses):
+        shutil.copytree(store, copy, ignore=shutil.ignore_patterns(*left_out), dirs_exist_ok=True)
+    return copy
 
 
 def until_all_have_stopped() -> None:

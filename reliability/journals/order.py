@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from reliability.model.invariants import hold
+from reliability.journals.invariants import hold
 from saga.machine import Record
 from saga.machine import records as r
 

@@ -7,7 +7,7 @@ they share no code with `evolve`. The others look at this moment.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from saga.machine import Pending, Record, State
 from saga.machine import records as r
@@ -43,17 +43,27 @@ def events_are_used_once(records: list[Record]) -> None:
 
 
 def only_what_was_done_is_undone(records: list[Record]) -> None:
-    """I3: a compensation follows a completion, or an unknown outcome, and is the one that was noted there."""
+    """I3: a compensation follows a completion, or an unknown outcome, that noted one."""
+    for record, undo in _undone(records):
+        hold(undo is not None, f"{record.path} undoes what was not done")
+
+
+def compensations_are_those_that_were_noted(records: list[Record]) -> None:
+    """What is sent is what was noted: where commands are called like the compensations that send them."""
+    for record, undo in _undone(records):
+        names = (f"{undo}/1", REVERSAL)
+        hold(record.type in names, f"{record.path} is {record.type}, noted was {undo}")
+
+
+def _undone(records: list[Record]) -> Iterator[tuple[r.UndoSent, str | None]]:
+    """Yield each compensation, with what was noted for it, if anything was."""
     noted: dict[str, str | None] = {}
     for record in records:
         match record:
             case r.StepCompleted() | r.StepFailed(unknown=True) | r.ScopeLeft():
                 noted[record.path] = record.undo
             case r.UndoSent():
-                undo = noted.get(record.of)
-                hold(undo is not None, f"{record.path} undoes what was not done")
-                names = (f"{undo}/1", REVERSAL)
-                hold(record.type in names, f"{record.path} is {record.type}, noted was {undo}")
+                yield record, noted.get(record.of)
             case _:
                 pass
 
@@ -111,6 +121,36 @@ def a_suspended_saga_does_not_move(records: list[Record]) -> None:
         suspended = isinstance(record, r.Suspended) or (suspended and not isinstance(record, r.Resumed))
 
 
+def what_was_done_too_late_is_undone(records: list[Record]) -> None:
+    """A step that was out of time when its answer was found: its scope turns back, unless it has already, or there is
+    no way back."""
+    late: set[str] = set()
+    turned: set[str] = set()
+    pivoted = False
+    for at, record in enumerate(records):
+        match record:
+            case r.Resolving(why="timeout"):
+                late.add(record.path)
+            case r.AttemptBegun(anew=True) | r.Unparked():
+                late.discard(record.path)
+            case r.ScopeFailed() | r.Terminated():
+                turned.add(record.path)
+            case r.StepCompleted() if record.path in late and record.via != "hand":
+                around = {"", *_around(record.path)}
+                thrown = at + 1 < len(records) and isinstance(records[at + 1], r.ScopeFailed)
+                there_is_a_way = not (pivoted or record.pivot)
+                hold(thrown or around & turned or not there_is_a_way, f"{record.path} was late, and goes on")
+            case _:
+                pass
+        pivoted |= isinstance(record, r.StepCompleted) and record.pivot
+
+
+def _around(path: str) -> list[str]:
+    """Return the scope instances that a visit is in."""
+    parts = path.split("/")
+    return ["/".join(parts[:n]) for n in range(1, len(parts))]
+
+
 JOURNAL: tuple[Callable[[list[Record]], None], ...] = (
     ids_are_used_once,
     events_are_used_once,
@@ -119,6 +159,7 @@ JOURNAL: tuple[Callable[[list[Record]], None], ...] = (
     an_ended_saga_never_changes,
     the_saga_turns_back_at_most_once,
     a_suspended_saga_does_not_move,
+    what_was_done_too_late_is_undone,
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from reliability.model.invariants import hold
+from reliability.journals.invariants import hold
 from saga.flow.graph import Each, Every, Graph, Race, Repeat, Scope, Task, Wait
 from saga.machine import Record
 from saga.machine import records as r
@@ -149,7 +149,7 @@ class _Schedule:
         prefix = f"{path}/" if path else ""
         for book in (self.due, self.reminders, self.races, self.rounds, self.item_of, self.eaches):
             for other in [other for other in book if other.startswith(prefix)]:
-                del book[other]  # type: ignore[attr-defined]
+                del book[other]
         self.reminders.pop(path, None)
         self.due.pop(path, None)
 
@@ -166,7 +166,8 @@ class _Schedule:
             hold(record.due == due, f"{record.path} ends at {record.due}, not {due}")
             if node.every is not None:
                 self.reminders[record.path] = _Reminders(node.every, now)
-                hold(record.remind == now + node.every.interval_ms, f"{record} reminds too early or too late")  # type: ignore[union-attr]
+                remind = getattr(record, "remind", None)
+                hold(remind == now + node.every.interval_ms, f"{record} reminds too early or too late")
 
     def end_race(self, now: int, record: r.RaceOver) -> None:
         """One winner, who has come; the others are out."""

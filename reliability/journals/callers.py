@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reliability.model.invariants import hold
-from saga.flow.graph import Call, Graph
+from reliability.journals.invariants import hold
+from saga.flow.graph import Graph, Step
 from saga.machine import Record, State, Status, command_id
 from saga.machine import records as r
 
@@ -32,7 +32,7 @@ def _call_is_settled(
 ) -> None:
     """The saga that was called ended as its caller needs it."""
     node, path = graph.nodes[sent.element], sent.path
-    assert isinstance(node, Call)
+    assert isinstance(node, Step)  # a step whose command a saga answers
     of_it = [x for x in records if getattr(x, "path", "") in (path,) or getattr(x, "of", "") == path]
     completed = [x for x in of_it if isinstance(x, r.StepCompleted)]
     if any(isinstance(x, r.StepSkipped) for x in of_it) or any(x.via == "hand" for x in completed):
