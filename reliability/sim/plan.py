@@ -125,7 +125,8 @@ def draw(seed: int) -> Plan:
     entries: list[Entry] = []
     for flow, id in sagas:
         entries += _saga(rng, flow, id, horizon)
-    entries += _faults(rng, horizon)
+    for _ in range(3 if rng.randrange(8) == 0 else 1):
+        entries += _faults(rng, horizon)
     if rng.randrange(12) == 0:
         entries.append(Entry(rng.randrange(horizon // 2), "schedule", "nightly", rng.choice(("once", "all"))))
         entries.append(Entry(rng.randrange(horizon), "clock", n=rng.randrange(50) * HOUR))
