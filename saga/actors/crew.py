@@ -114,6 +114,8 @@ class Crew:
         self._refs: list[pykka.ActorRef[Any]] = []
         """All actors that may still be there, also those that have died a moment ago."""
         self._closes: dict[str, Future[None]] = {}
+        self._telling = threading.Lock()
+        """Held while somebody is told to close, or taken off the list: whoever is told is still there to reply."""
         self._supervisor: pykka.ActorRef[SupervisorActor] | None = None
         self._store: SagaStore | None = None
         self._coordinator: Coordinator | None = None
@@ -322,7 +324,8 @@ class Crew:
     # --- supervision ------------------------------------------------------------------------------
 
     def _crashed(self, crash: Crash) -> None:
-        self._workers.pop(crash.name, None)
+        with self._telling:
+            self._workers.pop(crash.name, None)
         if self._supervisor is not None and not self._closing.is_set():
             with suppress(pykka.ActorDeadError):
                 self._supervisor.tell(crash)
@@ -420,7 +423,7 @@ class Crew:
     def _close_workers(self, names: Sequence[str], until: float) -> bool:
         for name in names:
             reply: Future[None] = Future()
-            with suppress(pykka.ActorDeadError, KeyError):  # it may have died a moment ago
+            with self._telling, suppress(pykka.ActorDeadError, KeyError):  # it may have died a moment ago
                 self._workers[name].tell(Close(reply))
                 self._closes[name] = reply
         in_order = True

@@ -125,8 +125,8 @@ class Worker(pykka.ThreadingActor):
         except BaseException as error:
             leave_fork(self._pid, f"opening {self._name}")
             self._over = True
-            self.stop()
             message.reply.set_exception(error)
+            self.stop()
             return
         self.mailbox.attach(self.actor_ref)
         message.reply.set_result(opened)
@@ -146,10 +146,12 @@ class Worker(pykka.ThreadingActor):
     def _die(self, error: BaseException) -> None:
         self._over = True
         self.mailbox.attach(None)
-        self.stop()
         try:
             self.abandon()
         except BaseException as second:
             log.error("abandon_failed", actor=self._name, reason=describe(second))
         log.error("actor_died", actor=self._name, reason=describe(error))
-        self._crashed(Crash(self._name, error))
+        try:
+            self._crashed(Crash(self._name, error))
+        finally:
+            self.stop()  # last: nobody tells it anything any more, and behind this a `Close` would have no reply

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from saga import Runtime, Start, StoreFailed, WaitTimeout
+from saga.actors.coordinator import CoordinatorActor
 from saga.actors.crew import Crew
+from saga.actors.worker import Close
 from saga.store import Batch, ContextStore, SagaStore
 
 from .conftest import OpenRuntime
@@ -148,6 +150,35 @@ def test_a_close_does_not_wait_for_space(open_runtime: OpenRuntime, store: Path,
     runtime = open_runtime(Desk, sagas=[Keep])
     assert [row.id for row in runtime.list()] == ["a"]
     assert runtime.start(Keep, Job("c")).wait(DEADLINE).completed
+
+
+def test_a_close_that_comes_while_the_coordinator_dies_gives_the_store_back(
+    open_runtime: OpenRuntime, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dies, told = threading.Event(), threading.Event()
+    replies: list[Any] = []
+    abandon = CoordinatorActor.abandon
+
+    def slowly(actor: CoordinatorActor) -> None:
+        dies.set()
+        assert told.wait(DEADLINE)
+        abandon(actor)
+
+    def tell(reply: Any) -> Close:
+        replies.append(reply)
+        if len(replies) == 2:  # the desk comes first
+            told.set()
+        return Close(reply)
+
+    monkeypatch.setattr(CoordinatorActor, "abandon", slowly)
+    monkeypatch.setattr("saga.actors.crew.Close", tell)
+    runtime = open_runtime(Desk, sagas=[Keep])
+    fail_once(monkeypatch, SagaStore, written=False)
+    with together(runtime.start, Keep, Job("a")) as starting:
+        assert dies.wait(DEADLINE)
+        assert not runtime.close(timeout=3)
+        assert starting.exception(DEADLINE) is not None
+    assert open_runtime(Desk, sagas=[Keep]).start(Keep, Job("b")).wait(DEADLINE).completed
 
 
 # --- unknown outcome ---
