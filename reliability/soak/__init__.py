@@ -62,6 +62,7 @@ class Tally:
     grown: list[float] = field(default_factory=list)
     largest_mb: float = 0.0
     stuck: int = 0
+    suspects: int = 0
     violations: list[str] = field(default_factory=list)
 
 
@@ -101,6 +102,7 @@ def command(size: Size, minutes: float | None, window_s: float, seed: int, broke
             "sagas a second": round(tally.sagas / seconds, 1),
             "effects": tally.effects,
             "stuck": tally.stuck,
+            "killed three times at their trial, and retried by hand": tally.suspects,
             "memory at most, MB": round(tally.largest_mb),
             "memory growth of a process left alone, at most, %": round(
                 100 * max(tally.grown, default=0.0), 1
@@ -136,6 +138,7 @@ def _window(
     books, found = Books(store), [*wrong(store)]
     tally.sagas += len(books.sagas)
     tally.effects += sum(sum(each.values()) for each in books.effects.values())
+    tally.suspects += len(books.acknowledged["suspect"])
     tally.stuck += sum(each.startswith("stuck") for each in found)
     tally.violations += found
 

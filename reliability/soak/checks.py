@@ -27,6 +27,7 @@ class Books:
         self.store = store
         with StoreReader.open(store) as reader:
             self.sagas = {row.id: row for row in reader.overview(limit=1_000_000)}
+            self.incidents = {row.saga_no: f"{row.kind}: {row.reason}" for row in reader.incidents()}
         self.effects: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for context in ("stock", "bank", "customers", "post"):
             for id, what in self.rows(context, "SELECT saga, what FROM effects"):
@@ -74,7 +75,8 @@ def nobody_is_stuck(books: Books) -> Iterator[str]:
     """All have ended; nobody is parked."""
     for id, row in books.sagas.items():
         if row.status not in ("COMPLETED", "COMPENSATED"):
-            yield f"stuck: {id} ({row.name}) is {row.status}"
+            why = books.incidents.get(row.no, "")
+            yield f"stuck: {id} ({row.name}) is {row.status}{why and f', {why!r:.200}'}"
 
 
 def what_was_acknowledged_is_there(books: Books) -> Iterator[str]:

@@ -22,6 +22,7 @@ import structlog
 
 from reliability.soak import business as b
 from saga import Handle, Runtime, SagaError, ScaledClock, Start
+from saga.store import StoreReader
 
 __all__ = ["Job", "work"]
 
@@ -120,21 +121,41 @@ def work(job: Job) -> None:
     b.processor.path = Path(job.store).with_name("processor.log")
     with Runtime(job.store, contexts=b.CONTEXTS, sagas=b.SAGAS, clock=ScaledClock(FACTOR)) as runtime:
         if job.drain:
-            _drain(runtime)
+            _drain(job, runtime)
             return
         for n in range(3):
             threading.Thread(target=Loader(job, runtime, f"{n}").in_a_thread, daemon=True).start()
         asyncio.run(Loader(job, runtime, "loop").in_asyncio())
 
 
-def _drain(runtime: Runtime) -> None:
+def _drain(job: Job, runtime: Runtime) -> None:
     """Return when every saga has ended and every event was heard, or when that takes too long."""
     until = time.monotonic() + LONGEST_S
     while time.monotonic() < until:
+        _acquit(job, runtime)
         live = runtime.list(status=("RUNNING", "COMPENSATING"), limit=1)
         if not live and not runtime.deliveries() and _is_heard(runtime):
             return
         time.sleep(0.1)
+
+
+def _acquit(job: Job, runtime: Runtime) -> None:
+    """Let those go on that were parked as suspects (docs/adr/0010), and write it down.
+
+    Who was carried out three times while nothing else was, and killed each time, cannot be told from a guilty one.
+    Here somebody knows better.
+    """
+    with StoreReader.open(job.store) as reader:
+        suspects = [row.saga_no for row in reader.incidents() if row.kind == "poison"]
+        ids = [row.id for row in reader.overview(status=("PARKED",), limit=10_000) if row.no in suspects]
+    file = os.open(job.acknowledged, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    for id in ids:
+        runtime.retry(id, "killed from outside")
+        os.write(file, f"suspect {id}\n".encode())
+    for delivery in runtime.deliveries(set_aside=True):
+        runtime.retry_deliveries(delivery.context)
+        os.write(file, f"suspect {delivery.event_id}\n".encode())
+    os.close(file)
 
 
 def _is_heard(runtime: Runtime) -> bool:

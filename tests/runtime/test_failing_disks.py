@@ -322,13 +322,17 @@ def fill_up(place: Path) -> Path:
     return place / "filler"
 
 
+def start_without_end(runtime: Runtime) -> None:
+    for n in range(1_000):
+        runtime.start(Keep, Job(f"{n}" * 500), id=f"b-{n}", timeout=0.05)
+
+
 def test_a_runtime_on_a_full_disk_goes_on_when_there_is_space(small_disk: Path) -> None:
     with Runtime(small_disk / "store", contexts=[Desk, Journalist], sagas=[Keep]) as runtime:
         runtime.start(Keep, Job("a"), id="a").wait(DEADLINE)
         filler = fill_up(small_disk)
         with pytest.raises(WaitTimeout, match="may still come to be stored"):
-            for n in range(1_000):
-                runtime.start(Keep, Job(f"{n}" * 500), id=f"b-{n}", timeout=0.05)
+            start_without_end(runtime)
         filler.unlink()
         assert all(runtime.handle(row.id).wait(DEADLINE).completed for row in runtime.list(limit=2_000))
 
