@@ -26,7 +26,16 @@ from typing import Any, Generic, Literal, Self, TypeVar, cast
 from msgspec import Raw
 
 from saga.actors.crew import Crew, Settings
-from saga.arguments import MOST_ID, checked_count, checked_id, checked_statuses, checked_tags, milliseconds
+from saga.arguments import (
+    MOST_ID,
+    checked_count,
+    checked_id,
+    checked_statuses,
+    checked_tags,
+    checked_text,
+    known_id,
+    milliseconds,
+)
 from saga.clock import Clock, SystemClock
 from saga.codec import codec_for
 from saga.coordination import requests as q
@@ -307,7 +316,7 @@ class Runtime:
     def handle(self, id: str) -> Handle:
         """Return a handle of a saga that was started before; waiting for one that is not there raises UnknownSaga."""
         crew = self._open_crew()
-        return self._line.handle(crew.completions.of(id))
+        return self._line.handle(crew.completions.of(known_id(id)))
 
     def _start_request(self, starts: Iterable[Start[Any]]) -> q.StartSagas:
         refuse_in_actor("start")
@@ -356,9 +365,10 @@ class Runtime:
         if newest is not None and newest is not definition:
             what = f"runs are of the newest version in this runtime, which is {newest.graph.version}; schedule that"
             raise BadSchedule("saga", f"{definition.graph.name} version {definition.graph.version}", what)
+        cron, time_zone = checked_text("cron", cron), checked_text("time_zone", time_zone)
         recurrence = Recurrence(cron, time_zone)
         data, _ = codec_for(definition.input).roundtrip(input)
-        checked_id(name, MOST_ID - len(run_id("", 0)), "name")
+        name = checked_id(name, MOST_ID - len(run_id("", 0)), "name")
         row = new_row(definition, name, data, checked_tags(tags or {}), cron, time_zone, missed, overlap)
         reply: Reply[ScheduleRow] = Reply()
         return schedule_of(self._line.ask(q.SetSchedule(row, recurrence, replace, reply), reply, timeout))
@@ -370,7 +380,7 @@ class Runtime:
         """
         refuse_in_actor("unschedule")
         reply: Reply[bool] = Reply()
-        return self._line.ask(q.DropSchedule(name, reply), reply, timeout)
+        return self._line.ask(q.DropSchedule(checked_text("name", name), reply), reply, timeout)
 
     def schedules(self) -> list[Schedule]:
         """Return all schedules, by name."""
@@ -427,18 +437,23 @@ class Runtime:
         While it is being undone, or over, a cancel changes nothing. Raises UnknownSaga, and NotAllowed when a pivot was
         passed or is under way, or the saga is suspended.
         """
-        self._act(id, "cancel", s.Cancel(reason), timeout)
+        self._act(id, "cancel", s.Cancel(_reason(reason)), timeout)
 
     def retry(self, id: str, reason: str = "", *, step: str = "", timeout: float = 30.0) -> None:
         """Try again what is parked. `step`: the element or path, needed when several are.
 
         Raises UnknownSaga, NotAllowed.
         """
-        self._act(id, "retry", s.Retry(reason or "retried by an operator", step), timeout)
+        self._act(
+            id,
+            "retry",
+            s.Retry(_reason(reason) or "retried by an operator", checked_text("step", step)),
+            timeout,
+        )
 
     def skip(self, id: str, reason: str, *, step: str = "", timeout: float = 30.0) -> None:
         """Let the saga go on without what is parked; `self.<step>` is not reached then. Raises as `retry`."""
-        self._act(id, "skip", s.Skip(reason, step), timeout)
+        self._act(id, "skip", s.Skip(_reason(reason), checked_text("step", step)), timeout)
 
     def mark_done(
         self, id: str, answer: object, reason: str, *, step: str = "", timeout: float = 30.0
@@ -447,6 +462,8 @@ class Runtime:
 
         Raises as `retry`, and NotEncodable when `answer` is not of the type that the step's command is answered with.
         """
+
+        why, step = _reason(reason), checked_text("step", step)
 
         def make(instance: Instance) -> Stimulus:
             visit = parked_visit(instance.state, step)
@@ -462,17 +479,17 @@ class Runtime:
                         f"mark_done of {visit.path} in saga {id!r} takes what its command is answered with"
                     )
                     raise
-            return s.MarkDone(reason, Raw(data), visit.path)
+            return s.MarkDone(why, Raw(data), visit.path)
 
         self._act(id, "mark_done", make, timeout)
 
     def suspend(self, id: str, reason: str, *, timeout: float = 30.0) -> None:
         """Stop a saga: what comes in is held, no timer fires, until `resume`. Raises as `retry`."""
-        self._act(id, "suspend", s.Suspend(reason), timeout)
+        self._act(id, "suspend", s.Suspend(_reason(reason)), timeout)
 
     def resume(self, id: str, reason: str = "", *, timeout: float = 30.0) -> None:
         """Let a suspended saga go on, with what came in meanwhile. Raises as `retry`."""
-        self._act(id, "resume", s.Resume(reason or "resumed by an operator"), timeout)
+        self._act(id, "resume", s.Resume(_reason(reason) or "resumed by an operator"), timeout)
 
     def retry_deliveries(
         self,
@@ -511,7 +528,7 @@ class Runtime:
         self, id: str, name: str, stimulus: Stimulus | Callable[[Instance], Stimulus], timeout: float
     ) -> None:
         refuse_in_actor(name)
-        request = q.Act(id, name, stimulus, Reply())
+        request = q.Act(known_id(id), name, stimulus, Reply())
         self._line.ask(request, request.reply, timeout)
 
     # --- tasks ------------------------------------------------------------------------------------
@@ -545,6 +562,8 @@ class Runtime:
         Raises UnknownSaga, NotAllowed when there is no such task (any more), NotEncodable when `answer` does not fit.
         """
 
+        by, task = checked_text("by", by), checked_text("task", task)
+
         def make(instance: Instance) -> Stimulus:
             visit = open_task(instance.state, task)
             function = instance.author.function(visit.element)
@@ -565,7 +584,10 @@ class Runtime:
         self, id: str, assignee: str, *, task: str = "", by: str = "", timeout: float = 30.0
     ) -> None:
         """Say who is to decide a task, "": anybody. Raises as `complete_task`."""
-        self._act(id, "assign_task", s.Assign(assignee, by, task), timeout)
+        stimulus = s.Assign(
+            checked_text("assignee", assignee), checked_text("by", by), checked_text("task", task)
+        )
+        self._act(id, "assign_task", stimulus, timeout)
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -573,7 +595,7 @@ class Runtime:
         """Return everything that happened to a saga, in order. Raises UnknownSaga."""
 
         def read(reader: StoreReader) -> list[HistoryEntry]:
-            row = reader.saga(id)
+            row = reader.saga(known_id(id))
             if row is None:
                 raise UnknownSaga(id)
             return [*read_history(reader.journal(row.no))]
@@ -587,7 +609,7 @@ class Runtime:
         """
 
         def read(reader: StoreReader) -> OverviewRow:
-            for row in reader.overview(id=id, limit=1):
+            for row in reader.overview(id=known_id(id), limit=1):
                 return row
             raise UnknownSaga(id)
 
@@ -737,6 +759,10 @@ class Runtime:
         return crew
 
 
+def _reason(reason: str) -> str:
+    return checked_text("reason", reason)
+
+
 def _end_soon(code: int) -> None:
     """End the process in a moment, unless it has ended by itself: Python waits for the threads of executors, such as
     that of `asyncio.to_thread`, and one of them may be what hangs."""
@@ -772,7 +798,7 @@ def _over(read: Callable[[ContextReader], T], name: str, connection: Any) -> T:
 
 def _context_name(context: type[Context] | str) -> str:
     if isinstance(context, str):
-        return context
+        return str.__str__(context)
     if isinstance(context, type) and issubclass(context, Context):
         return participant_name(context)
     raise UsageError(f"{context!r:.80} is no context: give its class, or its name")

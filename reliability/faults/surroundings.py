@@ -255,6 +255,7 @@ def _values(store: Path, deed: Deed) -> Found:
             "publish": lambda: runtime.publish(_do(deed, lambda: b.Drawn("given"))),
             "send": lambda: runtime.send(_do(deed, lambda: b.File("given"))),
             "reason": lambda: runtime.cancel("first", _do(deed, lambda: "because")),
+            "id of another": lambda: runtime.cancel(_do(deed, lambda: "first")),
             "answer": lambda: runtime.complete_task("asks", _do(deed, lambda: None)),
         }
         runtime.start(b.Quiet, task, id="first").wait(10.0)
