@@ -383,8 +383,8 @@ class Runtime:
         if newest is not None and newest is not definition:
             what = f"runs are of the newest version in this runtime, which is {newest.graph.version}; schedule that"
             raise BadSchedule("saga", f"{definition.graph.name} version {definition.graph.version}", what)
-        cron, time_zone = checked_text("cron", cron), checked_text("time_zone", time_zone)
         recurrence = Recurrence(cron, time_zone)
+        cron, time_zone = checked_text("cron", cron), checked_text("time_zone", time_zone)
         data, _ = codec_for(definition.input).roundtrip(input)
         name = checked_id(name, MOST_ID - len(run_id("", 0)), "name")
         row = new_row(definition, name, data, checked_tags(tags or {}), cron, time_zone, missed, overlap)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any, Literal
 
 import pykka
@@ -30,7 +31,7 @@ from saga.coordination.coordinator import Coordinator
 from saga.coordination.definitions import Definitions
 from saga.coordination.envelopes import Consult, Direct, Forget, Mark, RetryDeliveries
 from saga.coordination.gateway import CallBook
-from saga.coordination.guard import Busy, Watch, describe
+from saga.coordination.guard import Busy, Watch, describe, is_a
 from saga.coordination.opening import lay_lanes, match_definitions
 from saga.coordination.outcome import Completions
 from saga.coordination.participation import Participant
@@ -245,7 +246,7 @@ class Crew:
             name,
             mailbox,
             self._crashed,
-            make=participant.make,
+            make=partial(_made, participant),
             files=self._files,
             state=lambda: self._store_state(name),
             coordinator=self.inbox,
@@ -261,7 +262,7 @@ class Crew:
         return self._busy[name]
 
     def _make_gateway(self, participant: Participant) -> Any:
-        gateway = participant.make()
+        gateway = _made(participant)
         context: type[Context] | None = gateway.context
         if context is not None:
             path = self._files.context(participant_name(context))
@@ -361,7 +362,7 @@ class Crew:
         self.on_failure(failure)
 
     def _as_failure(self, error: BaseException) -> BaseException:
-        if isinstance(error, StoreError | StoredDataError | ForkedRuntime):
+        if is_a(error, StoreError, StoredDataError, ForkedRuntime):
             return error.with_traceback(None)
         return StoreFailed(
             self._files.directory, f"the coordinator has failed: {describe(error, trace=False)}"
@@ -441,6 +442,15 @@ class Crew:
 
         for close in hanging:
             close.add_done_callback(ended)
+
+
+def _made(participant: Participant) -> Any:
+    """Have a participant made, by its class or the application's factory."""
+    made = participant.make()
+    if not is_a(made, participant.cls):
+        what = f"the factory of {participant.name} returned a {type(made).__name__}"
+        raise UsageError(f"{what}, and at first a {participant.cls.__name__}; let it always return the same")
+    return made
 
 
 def _left(until: float) -> float:

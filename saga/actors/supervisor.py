@@ -18,7 +18,7 @@ from typing import Any, Literal
 import pykka
 
 from saga.actors.worker import Crash
-from saga.coordination.guard import Watch, describe
+from saga.coordination.guard import Watch, describe, is_a
 from saga.errors import ForkedRuntime, StoreFailed
 from saga.log import Log
 
@@ -65,7 +65,7 @@ class SupervisorActor(pykka.ThreadingActor):
             log.error("supervisor_failed", reason=describe(error))
 
     def _crashed(self, crash: Crash) -> None:
-        if crash.name == "coordinator" or isinstance(crash.error, StoreFailed | ForkedRuntime):
+        if crash.name == "coordinator" or is_a(crash.error, StoreFailed, ForkedRuntime):
             self._fail(crash.error)
             return
         crashes = self._crashes.setdefault(crash.name, deque())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,6 +116,34 @@ def test_a_context_that_cannot_be_made_again_is_down(
     with pytest.raises(SagaParked, match=f"desk is down: {type(error).__name__}"):
         runtime.start(Keep, Job("a"), id="a").wait(DEADLINE)
     assert runtime.start(Ring, Job("c")).wait(DEADLINE).completed
+
+
+class Asked(Exception):
+    """Whoever asks for its class gets another error."""
+
+    @property
+    def __class__(self) -> Any:
+        raise SystemExit
+
+
+@pytest.mark.parametrize("kind", [Desk, Landline])
+@pytest.mark.parametrize("again", ["another class", "an error that cannot be asked for its class"])
+def test_a_participant_that_is_not_made_as_before_is_down(
+    open_runtime: OpenRuntime, failpoint: Failpoint, kind: type, again: str
+) -> None:
+    made: list[Any] = []
+
+    def make() -> Any:
+        if made and again != "another class":
+            raise Asked
+        made.append(kind() if not made else kind)
+        return made[-1]
+
+    name, saga = kind.__name__.lower(), Keep if kind is Desk else Ring
+    runtime = open_runtime(make, Journalist, sagas=[saga])
+    failpoint.on(name, "context.before-commit" if kind is Desk else "gateway.after-answer", BUG)
+    with pytest.raises(SagaParked, match=f"{name} is down"):
+        all(runtime.start(saga, Job("a"), id=f"{n}").wait(DEADLINE) for n in range(3))
 
 
 def test_what_a_factory_raises_is_raised_as_it_is(store: Path) -> None:
