@@ -3,7 +3,7 @@
 
     python3 run.py demo     order fulfilment on real baskets, killed three times     (--kills 50 --seed 3)
     python3 run.py example  one of the examples; without a name it lists them        (trip_booking)
-    python3 run.py test     the tests, with pytest                                   (-k timer -x)
+    python3 run.py test     the tests, with pytest; all of them: on all cores        (-k timer -x)
     python3 run.py lint     ruff check, ruff format --check, mypy --strict           (--fix)
     python3 run.py bench    the benchmarks, with --peers beside other engines        (--quick --json FILE)
     python3 run.py reliability    the fault tests; without a command it lists them   (sim --seeds 1000)
@@ -54,6 +54,8 @@ MODULES = {
     "reliability": "reliability",
 }
 
+ALL_TESTS = ["-n", "auto", "--dist", "loadfile"]  # by file: some share what is dear to make
+
 EXAMPLES: dict[str, tuple[str, set[str]]] = {  # name: what it shows, the extras it needs
     "order_fulfilment": ("2,000 real orders, a process that is killed; the same as `demo`", {"demo"}),
     "trip_booking": ("car, hotel, flight; when one fails, what was booked is cancelled", set()),
@@ -93,6 +95,8 @@ def main(arguments: list[str]) -> int:
     else:
         name, passed_on = words[0], words[1:]
         extras, module = EXTRAS[name], MODULES.get(name, "")
+    if words == ["test"]:
+        passed_on = ALL_TESTS
     interpreter = find_interpreter(wanted) if wanted else this_interpreter()
     if tuple(map(int, interpreter.version.split("."))) < OLDEST:
         sys.exit(f"run.py: saga needs Python 3.11 or later, this is {interpreter.version}; try --python 3.12")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from saga.errors import (
     BadSchedule,
     CommandFailed,
+    CopyFailed,
     CorruptStore,
     DataLossDetected,
     DefinitionChanged,
@@ -74,8 +75,10 @@ if TYPE_CHECKING:
     from saga.handle import Handle
     from saga.history import HistoryEntry
     from saga.machine import Status
+    from saga.retention import Pruned
     from saga.runtime import Runtime, Start
     from saga.schedules import Schedule
+    from saga.store import Copied
     from saga.story import Trace, TraceEntry
     from saga.tasks import OpenTask
 
@@ -84,6 +87,8 @@ __all__ = [
     "Command",
     "CommandFailed",
     "Context",
+    "Copied",
+    "CopyFailed",
     "CorruptStore",
     "DataLossDetected",
     "DefinitionChanged",
@@ -108,6 +113,7 @@ __all__ = [
     "PayloadTooLarge",
     "PerItem",
     "Problem",
+    "Pruned",
     "Refusal",
     "Rejected",
     "Retry",
@@ -158,6 +164,7 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Copied": "saga.store",
     "Delivery": "saga.event_log",
     "Handle": "saga.handle",
     "HistoryEntry": "saga.history",
@@ -165,6 +172,7 @@ _LAZY = {
     "OpenTask": "saga.tasks",
     "Outcome": "saga.coordination.outcome",
     "Refusal": "saga.coordination.outcome",
+    "Pruned": "saga.retention",
     "Runtime": "saga.runtime",
     "ScaledClock": "saga.clock",
     "Schedule": "saga.schedules",

@@ -1,17 +1,32 @@
-"""What an application passes in, checked: every bad argument gets one clear error, before anything is stored."""
+"""What an application passes in, checked: every bad argument gets one clear error, before anything is stored.
+
+Texts may be of a class derived from str, as those of many frameworks are; what is returned is a plain str.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from saga.errors import NotEncodable, UsageError
+from saga.errors import NotEncodable, UnknownSaga, UsageError
 from saga.machine import Status
 
-__all__ = ["MOST_ID", "checked_count", "checked_id", "checked_statuses", "checked_tags", "milliseconds"]
+__all__ = [
+    "MOST_ID",
+    "checked_count",
+    "checked_id",
+    "checked_statuses",
+    "checked_tags",
+    "checked_text",
+    "known_id",
+    "milliseconds",
+]
 
 MOST_ID = 500
 """Characters of an id, at most; ids are repeated in every message of a saga."""
+
+MOST_TEXT = 8_192
+"""Bytes of a reason, at most."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -27,7 +42,35 @@ def checked_id(id: str, most: int = MOST_ID, what: str = "id") -> str:
     """Return an id, or `what` it is. Raises NotEncodable when it is none, or longer than `most` characters."""
     if not isinstance(id, str) or not id or len(id) > most or not id.isprintable():
         raise NotEncodable(what, "", f"{id!r:.80} is no {what}: write 1 to {most} printable characters")
-    return id
+    return str.__str__(id)
+
+
+def checked_text(what: str, text: str) -> str:
+    """Return a text that a person has written. Raises NotEncodable when it is none, or cannot be stored."""
+    if not isinstance(text, str):
+        raise NotEncodable(what, "", f"{text!r:.80} is no text")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise NotEncodable(what, "", "has lone surrogates, which UTF-8 does not have") from None
+    if size > MOST_TEXT:
+        raise NotEncodable(what, "", f"is {size:,} bytes long, the limit is {MOST_TEXT:,}")
+    return str.__str__(text)
+
+
+def known_id(id: str) -> str:
+    """Return the id of something that should be there. Raises UnknownSaga when nothing can have it."""
+    if not isinstance(id, str) or not _is_utf8(id):
+        raise UnknownSaga(f"{id!r:.80}")
+    return str.__str__(id)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def checked_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
@@ -38,7 +81,7 @@ def checked_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
                 raise NotEncodable(
                     "tags", str(key), f"{text!r:.80} is no text of at most {MOST_ID} printable characters"
                 )
-    return dict(tags)
+    return {str.__str__(key): str.__str__(value) for key, value in tags.items()}
 
 
 def milliseconds(at: datetime | None) -> int:

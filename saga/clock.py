@@ -3,7 +3,8 @@
 Rules
 1. All times are UTC milliseconds since 1970. A runtime never lets time go back: see `coordination.ledger`.
 2. A clock does not wait. The timekeeper asks how many seconds of the real world are left, and waits itself.
-3. `SystemClock` for real use, `ScaledClock` for demonstrations, `VirtualClock` for tests, which move it by hand.
+3. A clock may be the application's own. One that fails stops nobody's work: it stands still until it works again.
+4. `SystemClock` for real use, `ScaledClock` for demonstrations, `VirtualClock` for tests, which move it by hand.
 """
 
 from __future__ import annotations
@@ -17,8 +18,14 @@ from typing import Protocol
 import msgspec
 
 from saga.errors import UsageError
+from saga.log import Log
 
-__all__ = ["Clock", "ScaledClock", "SystemClock", "VirtualClock"]
+__all__ = ["Clock", "ScaledClock", "SteadyClock", "SystemClock", "VirtualClock"]
+
+log = Log("saga.clock")
+
+LOOK_AGAIN_S = 1.0
+"""When to ask again a clock that could not say how long it takes."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -46,6 +53,50 @@ class Clock(Protocol):
 
         Returns what is to be stored, None for nothing. Raises UsageError when the store was run with another clock.
         """
+
+
+class SteadyClock:
+    """A clock that may fail, as a runtime uses it: it stands still meanwhile. May be asked from any thread."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._latest: int | None = None
+        self._failed = False
+        self.on_move, self.resume = clock.on_move, clock.resume
+
+    def now_ms(self) -> int:
+        """Return the time, the latest known when the clock fails. The first time what it raises is raised, and
+        UsageError when it tells no time."""
+        latest = self._latest
+        try:
+            now = self._clock.now_ms()
+            if type(now) is not int or now < 0:
+                raise UsageError(
+                    f"the clock says it is {now!r:.80}; now_ms() returns whole milliseconds since 1970"
+                )
+        except BaseException as error:
+            if latest is None:
+                raise
+            self._report(error)
+            return latest
+        self._failed = False
+        self._latest = now
+        return now
+
+    def seconds_until(self, due_ms: int) -> float | None:
+        """See `Clock`; when it fails, ask again in a second."""
+        try:
+            left = self._clock.seconds_until(due_ms)
+            return None if left is None else max(-1.0, min(float(left), 1e9))
+        except BaseException as error:
+            self._report(error)
+            return LOOK_AGAIN_S
+
+    def _report(self, error: BaseException) -> None:
+        """Say so once until it works again: it is asked many times a second."""
+        if not self._failed:
+            self._failed = True
+            log.error("clock_failed", kind=type(error).__name__)
 
 
 class SystemClock:

@@ -29,7 +29,8 @@
     └── StoreError                  the environment: disk, permissions, another process
         ├── StoreInUse              another runtime owns the store
         ├── StoreNotFound           there is no store at this path
-        └── StoreFailed             a write failed and its outcome is unknown; the runtime stops
+        ├── StoreFailed             a write failed and its outcome is unknown; the runtime stops
+        └── CopyFailed              a backup, or a restore, could not be made
 
 Errors keep their facts as attributes, and each message says what is wrong, where, and what to do.
 A business refusal is not an error of this library: it is a value, `saga.Rejected` (see `messages`).
@@ -43,6 +44,7 @@ from dataclasses import dataclass
 __all__ = [
     "BadSchedule",
     "CommandFailed",
+    "CopyFailed",
     "CorruptStore",
     "DataLossDetected",
     "DefinitionChanged",
@@ -366,3 +368,11 @@ class StoreFailed(StoreError):
     def __init__(self, path: str, what: str) -> None:
         self.path, self.what = path, what
         super().__init__(f"{path}: {what}; the runtime has stopped, open it again once the cause is mended")
+
+
+class CopyFailed(StoreError):
+    """A backup, or a restore, could not be made. Nothing is left of it, and what was to be copied is as it was."""
+
+    def __init__(self, path: str, what: str) -> None:
+        self.path, self.what = path, what
+        super().__init__(f"no copy was made at {path}: {what}")

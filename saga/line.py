@@ -126,6 +126,7 @@ class Line:
     def _withdraw(self, crew: Crew, request: object, timeout: float) -> None:
         """The time is up: take a start back that has not begun, so that nothing is stored when Overloaded is raised."""
         if isinstance(request, q.StartSagas) and request.claim():
+            self.drop(request.reply)
             raise Overloaded(crew.active, self._max_active, timeout)
 
 

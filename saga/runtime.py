@@ -23,17 +23,28 @@ from typing import Any, Generic, Literal, Self, TypeVar, cast
 from msgspec import Raw
 
 from saga.actors.crew import Crew, Settings
-from saga.arguments import MOST_ID, checked_count, checked_id, checked_statuses, checked_tags, milliseconds
+from saga.arguments import (
+    MOST_ID,
+    checked_count,
+    checked_id,
+    checked_statuses,
+    checked_tags,
+    checked_text,
+    known_id,
+    milliseconds,
+)
+from saga.backing_up import back_up
 from saga.clock import Clock, SystemClock
 from saga.codec import codec_for
 from saga.coordination import requests as q
 from saga.coordination.cron import Missed, Overlap, Recurrence
 from saga.coordination.definitions import Definitions
-from saga.coordination.envelopes import Consult, RetryDeliveries
+from saga.coordination.envelopes import Consult, Forget, RetryDeliveries
 from saga.coordination.evaluation import key_text
 from saga.coordination.instances import Instance
 from saga.coordination.participation import Given, Participant, read_participants
 from saga.coordination.schedules import new_row
+from saga.errands import Errands
 from saga.errors import (
     BadSchedule,
     ForkedRuntime,
@@ -56,14 +67,31 @@ from saga.machine import stimuli as s
 from saga.machine.acting import open_task, parked_visit
 from saga.messages import Command, Event, key_field
 from saga.participants import Context, participant_name
+from saga.retention import AwayContexts, Pruned, checked_age, let_go
 from saga.schedules import Schedule, read_schedules, run_id, schedule_of
 from saga.sending import Sender
-from saga.store import OverviewRow, OwnerLock, ScheduleRow, StoreFiles, StoreReader
+from saga.store import (
+    Asked,
+    Copied,
+    OverviewRow,
+    OwnerLock,
+    ScheduleRow,
+    StoreFiles,
+    StoreReader,
+    clear_requests,
+    data_files,
+)
 from saga.store.inspection import ContextReader
 from saga.story import Trace, gather, tell
 from saga.tasks import OpenTask, read_tasks
 
 __all__ = ["Runtime", "Start"]
+
+NOT_ALL_HAS_ENDED = 75
+"""EX_TEMPFAIL of sysexits.h: what had not ended in time goes on at the next start."""
+
+LAST_MOMENT_S = 0.5
+"""Seconds that a program has for what it does after a close that was not in order."""
 
 I = TypeVar("I")  # noqa: E741 - I as in input
 R = TypeVar("R")
@@ -133,6 +161,8 @@ class Runtime:
         self._line = Line(self._open_crew, max_active)
         self._sender = Sender(self._participants, self._definitions, self._line, self._open_crew)
         self._guard = threading.Lock()
+        self._upkeep = threading.Lock()
+        """One backup or pruning at a time: both look at files of contexts that are not here."""
 
     # --- opening and closing ----------------------------------------------------------------------
 
@@ -148,15 +178,23 @@ class Runtime:
             self._pid = os.getpid()
             if not self._files.in_memory:
                 self._lock = OwnerLock.take(self._files, datetime.now(UTC).isoformat(timespec="seconds"))
-            crew = Crew(
-                self._files, self._lock, self._definitions, self._participants, self._clock, self._settings
-            )
             try:
+                crew = Crew(
+                    self._files,
+                    self._lock,
+                    self._definitions,
+                    self._participants,
+                    self._clock,
+                    self._settings,
+                )
                 crew.open()
             except BaseException:
                 self._release()
                 raise
             crew.on_failure = self._line.fail_all
+            if not self._files.in_memory:
+                clear_requests(self._files)
+                crew.on_second = Errands(self._files, self._carry_out).look
             self._crew = crew
         return self
 
@@ -164,11 +202,13 @@ class Runtime:
         """End what is running, waiting at most `timeout` seconds for it, and give the store back.
 
         What was not finished goes on when the store is opened again. Closing twice does no harm. Returns whether
-        everything ended in order; handles that are waited for raise RuntimeClosed.
+        everything ended in order; handles that are waited for raise RuntimeClosed. Raises UsageError in the thread of a
+        context or gateway, which would wait for itself.
         """
         crew, pid = self._crew, os.getpid()
         if crew is None or pid != self._pid:
             return True
+        refuse_in_actor("close")
         with self._guard:
             if crew.closed:
                 return True
@@ -196,11 +236,18 @@ class Runtime:
     async def __aexit__(self, *_: object) -> None:
         await asyncio.to_thread(self.close)
 
-    def run_forever(self) -> None:
-        """Wait until SIGTERM or SIGINT, then return (from the main thread only); close afterwards, or leave the `with`.
+    def run_forever(self, grace: float | None = None) -> int:
+        """Wait until SIGTERM or SIGINT, close, and return the exit code (from the main thread only).
 
-        A second signal ends the process at once. Raises StoreFailed when the runtime ends by itself.
+            sys.exit(runtime.run_forever(grace=10))
+
+        From the signal on nothing is taken in and nothing new is begun; what runs has `grace` seconds to end (None:
+        `close_timeout`). Then the logs are written into the files, the store is given back, and 0 is returned, or 75
+        when something has not ended in time: it is begun again at the next start. A thread that hangs could keep
+        Python from ending, so in that case the process is ended half a second later, whatever it does. A second signal
+        ends it at once, with 128 and the number of the signal. Raises StoreFailed when the runtime ends by itself.
         """
+        refuse_in_actor("run_forever")
         crew = self._open_crew()
         asked = threading.Event()
 
@@ -214,9 +261,23 @@ class Runtime:
             while not asked.wait(0.2):
                 if crew.failed.is_set():
                     self._open_crew()
+            return self._end(grace)
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    async def aclose(self, grace: float | None = None) -> int:
+        """`close` for the end of a program in asyncio; return its exit code, as `run_forever` does.
+
+        Like that it sees to it that nothing which hangs keeps the process from ending.
+        """
+        return await asyncio.to_thread(self._end, grace)
+
+    def _end(self, grace: float | None) -> int:
+        if self.close(grace):
+            return 0
+        _end_soon(NOT_ALL_HAS_ENDED)
+        return NOT_ALL_HAS_ENDED
 
     # --- starting ---------------------------------------------------------------------------------
 
@@ -271,7 +332,7 @@ class Runtime:
     def handle(self, id: str) -> Handle:
         """Return a handle of a saga that was started before; waiting for one that is not there raises UnknownSaga."""
         crew = self._open_crew()
-        return self._line.handle(crew.completions.of(id))
+        return self._line.handle(crew.completions.of(known_id(id)))
 
     def _start_request(self, starts: Iterable[Start[Any]]) -> q.StartSagas:
         refuse_in_actor("start")
@@ -320,9 +381,10 @@ class Runtime:
         if newest is not None and newest is not definition:
             what = f"runs are of the newest version in this runtime, which is {newest.graph.version}; schedule that"
             raise BadSchedule("saga", f"{definition.graph.name} version {definition.graph.version}", what)
+        cron, time_zone = checked_text("cron", cron), checked_text("time_zone", time_zone)
         recurrence = Recurrence(cron, time_zone)
         data, _ = codec_for(definition.input).roundtrip(input)
-        checked_id(name, MOST_ID - len(run_id("", 0)), "name")
+        name = checked_id(name, MOST_ID - len(run_id("", 0)), "name")
         row = new_row(definition, name, data, checked_tags(tags or {}), cron, time_zone, missed, overlap)
         reply: Reply[ScheduleRow] = Reply()
         return schedule_of(self._line.ask(q.SetSchedule(row, recurrence, replace, reply), reply, timeout))
@@ -334,7 +396,7 @@ class Runtime:
         """
         refuse_in_actor("unschedule")
         reply: Reply[bool] = Reply()
-        return self._line.ask(q.DropSchedule(name, reply), reply, timeout)
+        return self._line.ask(q.DropSchedule(checked_text("name", name), reply), reply, timeout)
 
     def schedules(self) -> list[Schedule]:
         """Return all schedules, by name."""
@@ -358,6 +420,8 @@ class Runtime:
 
     def _publish_request(self, event: Event, id: str | None) -> q.Publish:
         refuse_in_actor("publish")
+        if not issubclass(type(event), Event):
+            raise UsageError(f"publish takes an Event, not a {type(event).__name__}")
         codec = codec_for(type(event))
         data, twin = codec.roundtrip(event)
         field_name = key_field(type(event))
@@ -389,18 +453,23 @@ class Runtime:
         While it is being undone, or over, a cancel changes nothing. Raises UnknownSaga, and NotAllowed when a pivot was
         passed or is under way, or the saga is suspended.
         """
-        self._act(id, "cancel", s.Cancel(reason), timeout)
+        self._act(id, "cancel", s.Cancel(_reason(reason)), timeout)
 
     def retry(self, id: str, reason: str = "", *, step: str = "", timeout: float = 30.0) -> None:
         """Try again what is parked. `step`: the element or path, needed when several are.
 
         Raises UnknownSaga, NotAllowed.
         """
-        self._act(id, "retry", s.Retry(reason or "retried by an operator", step), timeout)
+        self._act(
+            id,
+            "retry",
+            s.Retry(_reason(reason) or "retried by an operator", checked_text("step", step)),
+            timeout,
+        )
 
     def skip(self, id: str, reason: str, *, step: str = "", timeout: float = 30.0) -> None:
         """Let the saga go on without what is parked; `self.<step>` is not reached then. Raises as `retry`."""
-        self._act(id, "skip", s.Skip(reason, step), timeout)
+        self._act(id, "skip", s.Skip(_reason(reason), checked_text("step", step)), timeout)
 
     def mark_done(
         self, id: str, answer: object, reason: str, *, step: str = "", timeout: float = 30.0
@@ -409,6 +478,8 @@ class Runtime:
 
         Raises as `retry`, and NotEncodable when `answer` is not of the type that the step's command is answered with.
         """
+
+        why, step = _reason(reason), checked_text("step", step)
 
         def make(instance: Instance) -> Stimulus:
             visit = parked_visit(instance.state, step)
@@ -424,17 +495,17 @@ class Runtime:
                         f"mark_done of {visit.path} in saga {id!r} takes what its command is answered with"
                     )
                     raise
-            return s.MarkDone(reason, Raw(data), visit.path)
+            return s.MarkDone(why, Raw(data), visit.path)
 
         self._act(id, "mark_done", make, timeout)
 
     def suspend(self, id: str, reason: str, *, timeout: float = 30.0) -> None:
         """Stop a saga: what comes in is held, no timer fires, until `resume`. Raises as `retry`."""
-        self._act(id, "suspend", s.Suspend(reason), timeout)
+        self._act(id, "suspend", s.Suspend(_reason(reason)), timeout)
 
     def resume(self, id: str, reason: str = "", *, timeout: float = 30.0) -> None:
         """Let a suspended saga go on, with what came in meanwhile. Raises as `retry`."""
-        self._act(id, "resume", s.Resume(reason or "resumed by an operator"), timeout)
+        self._act(id, "resume", s.Resume(_reason(reason) or "resumed by an operator"), timeout)
 
     def retry_deliveries(
         self,
@@ -473,8 +544,50 @@ class Runtime:
         self, id: str, name: str, stimulus: Stimulus | Callable[[Instance], Stimulus], timeout: float
     ) -> None:
         refuse_in_actor(name)
-        request = q.Act(id, name, stimulus, Reply())
+        request = q.Act(known_id(id), name, stimulus, Reply())
         self._line.ask(request, request.reply, timeout)
+
+    # --- the store --------------------------------------------------------------------------------
+
+    def backup(self, directory: str | os.PathLike[str], *, timeout: float = 60.0) -> Copied:
+        """Copy the whole store to `directory`, while sagas run; return when the copy is complete and on disk.
+
+        The copy is of one moment across all files, and a store of its own: `saga verify` passes on it, and it can be
+        opened, or copied to another place, as it is (docs/operations.md). Everything that was acknowledged before the
+        call is in it. It is written beside, as `DIRECTORY.partial`, and renamed when all of it is there.
+
+        - `directory`: is not there yet, or empty;
+        - `timeout`: seconds that a context may go on with what it is handling before its part is copied.
+
+        Raises CopyFailed (the place is taken, the disk is full, a context is busy for longer), and nothing is left
+        then; RuntimeClosed, StoreFailed.
+        """
+        with self._upkeep:
+            return back_up(self._line, self._open_crew, self._files, directory, timeout)
+
+    async def backup_async(self, directory: str | os.PathLike[str], *, timeout: float = 60.0) -> Copied:
+        """`backup` for asyncio: does not block the loop."""
+        return await asyncio.to_thread(self.backup, directory, timeout=timeout)
+
+    def prune(self, older_than: timedelta, *, timeout: float = 60.0) -> Pruned:
+        """Let go of what ended longer ago than this and that nobody needs, while sagas run (docs/operations.md).
+
+        These are sagas with their histories and tags, each with all that it has called; what contexts remember of their
+        commands; events; what contexts remember of commands of `send`. It is done in small commits, so that a failure
+        in between leaves some of it. The id of a saga (or `send`) that is gone can begin anew.
+
+        `timeout`: seconds that a context may go on with what it is handling, each time. Returns what was let go of.
+        Raises UsageError (also when a context is down), WaitTimeout, RuntimeClosed, StoreFailed, or another StoreError.
+        """
+        refuse_in_actor("prune")
+        before_ms = self._clock.now_ms() - checked_age(older_than)
+        self._open_crew()
+        with self._upkeep, _Hands(self, timeout) as hands:
+            return let_go(hands, before_ms)
+
+    async def prune_async(self, older_than: timedelta, *, timeout: float = 60.0) -> Pruned:
+        """`prune` for asyncio: does not block the loop."""
+        return await asyncio.to_thread(self.prune, older_than, timeout=timeout)
 
     # --- tasks ------------------------------------------------------------------------------------
 
@@ -507,6 +620,8 @@ class Runtime:
         Raises UnknownSaga, NotAllowed when there is no such task (any more), NotEncodable when `answer` does not fit.
         """
 
+        by, task = checked_text("by", by), checked_text("task", task)
+
         def make(instance: Instance) -> Stimulus:
             visit = open_task(instance.state, task)
             function = instance.author.function(visit.element)
@@ -527,7 +642,10 @@ class Runtime:
         self, id: str, assignee: str, *, task: str = "", by: str = "", timeout: float = 30.0
     ) -> None:
         """Say who is to decide a task, "": anybody. Raises as `complete_task`."""
-        self._act(id, "assign_task", s.Assign(assignee, by, task), timeout)
+        stimulus = s.Assign(
+            checked_text("assignee", assignee), checked_text("by", by), checked_text("task", task)
+        )
+        self._act(id, "assign_task", stimulus, timeout)
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -535,7 +653,7 @@ class Runtime:
         """Return everything that happened to a saga, in order. Raises UnknownSaga."""
 
         def read(reader: StoreReader) -> list[HistoryEntry]:
-            row = reader.saga(id)
+            row = reader.saga(known_id(id))
             if row is None:
                 raise UnknownSaga(id)
             return [*read_history(reader.journal(row.no))]
@@ -549,7 +667,7 @@ class Runtime:
         """
 
         def read(reader: StoreReader) -> OverviewRow:
-            for row in reader.overview(id=id, limit=1):
+            for row in reader.overview(id=known_id(id), limit=1):
                 return row
             raise UnknownSaga(id)
 
@@ -686,6 +804,14 @@ class Runtime:
 
     # --- detail -----------------------------------------------------------------------------------
 
+    def _carry_out(self, asked: Asked) -> Copied | Pruned:
+        """Do what somebody outside has asked for."""
+        if asked.directory is not None:
+            return self.backup(asked.directory)
+        if asked.older_than_ms is not None:
+            return self.prune(timedelta(milliseconds=asked.older_than_ms))
+        raise UsageError("what is asked for is nothing that this version of the program does")
+
     def _open_crew(self) -> Crew:
         crew = self._crew
         if crew is None:
@@ -699,6 +825,21 @@ class Runtime:
         return crew
 
 
+def _reason(reason: str) -> str:
+    return checked_text("reason", reason)
+
+
+def _end_soon(code: int) -> None:
+    """End the process in a moment, unless it has ended by itself: Python waits for the threads of executors, such as
+    that of `asyncio.to_thread`, and one of them may be what hangs."""
+
+    def end() -> None:
+        time.sleep(LAST_MOMENT_S)
+        os._exit(code)
+
+    threading.Thread(target=end, name="saga-end", daemon=True).start()
+
+
 def _event_classes(participants: Iterable[Participant], definitions: Iterable[Definition]) -> set[type[Any]]:
     """Return the event classes that are listened to, waited for, or start sagas."""
     found: set[type[Any]] = {event for each in participants for event in each.events}
@@ -708,6 +849,38 @@ def _event_classes(participants: Iterable[Participant], definitions: Iterable[De
         if definition.started_by_event:
             found.add(definition.input)
     return found
+
+
+class _Hands:
+    """What lets go of sagas, events and answers in the files of a runtime; see `retention.Hands`."""
+
+    def __init__(self, runtime: Runtime, timeout: float) -> None:
+        self._line, self._timeout, self.read = runtime._line, timeout, runtime._read
+        self._here = [each.name for each in runtime._participants if each.kind == "context"]
+        self._files, self._away = runtime._files, AwayContexts(runtime._files, 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._away.__exit__(*error)
+
+    def contexts(self) -> Sequence[str]:
+        return self._here if self._files.in_memory else [n for n in data_files(self._files) if n != "saga"]
+
+    def let_go(self, sagas: builtins.list[tuple[int, str]] | None, before_ms: int) -> int:
+        reply: Future[int] = Reply()
+        return self._line.ask(q.LetGo(sagas, before_ms, reply), reply, self._timeout)
+
+    def forget(
+        self, context: str, saga_ids: builtins.list[str], before_ms: int, after: str
+    ) -> tuple[int, str | None]:
+        if context not in self._here:
+            return self._away.forget(context, saga_ids, before_ms, after)
+        reply: Future[tuple[int, str | None]] = Reply()
+        return self._line.ask_context(
+            context, Forget(saga_ids, before_ms, after, reply), reply, self._timeout
+        )
 
 
 class _Sources:
@@ -723,7 +896,7 @@ def _over(read: Callable[[ContextReader], T], name: str, connection: Any) -> T:
 
 def _context_name(context: type[Context] | str) -> str:
     if isinstance(context, str):
-        return context
+        return str.__str__(context)
     if isinstance(context, type) and issubclass(context, Context):
         return participant_name(context)
     raise UsageError(f"{context!r:.80} is no context: give its class, or its name")

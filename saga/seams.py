@@ -1,30 +1,15 @@
 """The points at which a crash is tested. Off, each costs one look at a module-level name.
 
-A test sets `hook`, which is called with the name of every seam that is passed: before and after each commit, between
-commit and dispatch, between a context's commit and its answer, during recovery. `NAMES` lists them all.
+A test sets `hook`, which is called with the name of every seam that is passed: before and after each commit and each
+other change of a file, between the steps of opening, recovering and closing, between commit and dispatch, before an
+answer leaves. There is no list of them: `reliability.crash.points` reads the names from the calls, all literals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["NAMES", "seam"]
-
-NAMES = (
-    "coordinator.before-commit",
-    "coordinator.after-commit",
-    "coordinator.after-dispatch",
-    "context.before-commit",
-    "context.after-commit",
-    "context.after-answer",
-    "gateway.before-call",
-    "gateway.after-call",
-    "gateway.after-answer",
-    "recovery.opened",
-    "recovery.recalled",
-    "recovery.timers-fired",
-    "recovery.sent-again",
-)
+__all__ = ["seam"]
 
 hook: Callable[[str], None] | None = None
 """Called with the name of each seam; set by tests only."""

@@ -59,6 +59,7 @@ HOUSE = (
     Layer("codec", EFFECTS, pure=True),  # values and JSON
     Layer("flow", EFFECTS, pure=True),  # the language and the graph
     Layer("machine", EFFECTS, pure=True),  # decide, evolve, pending
+    Layer("log"),  # logs of which nothing comes back
     Layer("store", owns={"sqlite3", "sqlite_utils"}),
     Layer("history", EFFECTS, pure=True),  # a journal as a person reads it
     Layer("tasks", EFFECTS, pure=True),  # what persons are to decide, as an application lists it
@@ -74,6 +75,9 @@ HOUSE = (
     Layer("ids"),  # new ones
     Layer("arguments", EFFECTS, pure=True),  # what an application passes in, checked
     Layer("line"),  # the application's requests to the coordinator
+    Layer("retention"),  # letting go of what is over and old
+    Layer("errands"),  # what somebody outside asks of a runtime
+    Layer("backing_up"),  # a copy of the store while it runs
     Layer("sending"),  # the application's commands to participants and answering sagas
     Layer("runtime"),
     Layer("cli", owns={"click"}),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from saga.actors.mailbox import Mailbox
 from saga.actors.worker import Crash, Worker
 from saga.coordination.context import ContextDriver, ContextWorld
-from saga.coordination.envelopes import Port
+from saga.coordination.envelopes import Answers, Port
 from saga.coordination.guard import Busy
 from saga.participants import Context
 from saga.store import ContextStore, StoreFiles, StoreState
@@ -77,8 +77,13 @@ class ContextActor(Worker):
             raise
 
     def close(self) -> None:
-        """Close the file. What is in the mailbox is in the journal, too, and comes again."""
+        """Close the file. What is in the mailbox is in the journal, too, and comes again.
+
+        The coordinator, which closes last, hears of the last commit, also when that was one that nobody else needs to
+        know of: an older file in its place is noticed then.
+        """
         if self._store is not None:
+            self._coordinator.post(Answers(self._name, [], [], self._store.commit_no, 0))
             self._store.close()
 
     def abandon(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from saga.actors.mailbox import Mailbox
 from saga.actors.worker import Crash, Worker
 from saga.coordination.coordinator import Coordinator
+from saga.seams import seam
 from saga.store import SagaStore
 
 __all__ = ["CoordinatorActor"]
@@ -46,8 +47,10 @@ class CoordinatorActor(Worker):
         assert self._store is not None
         while messages := self.mailbox.take(self.most):
             self.work(messages)
+        seam("closing.mailbox-empty")
         if not self.mailbox.shut and self._coordinator is not None:
             self._coordinator.settle()
+        seam("closing.settled")
         self._store.close(clean=not self.mailbox.shut)
 
     def abandon(self) -> None:

@@ -14,8 +14,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Literal
 
+import msgspec
 import pykka
-import structlog
 
 from saga.actors.context import ContextActor, ContextOpened
 from saga.actors.coordinator import CoordinatorActor
@@ -24,24 +24,27 @@ from saga.actors.mailbox import Mailbox
 from saga.actors.supervisor import LOOK, SupervisorActor
 from saga.actors.timekeeper import RUN, Timekeeper, TimekeeperActor
 from saga.actors.worker import Close, Crash, Open, Worker
-from saga.clock import Clock
+from saga.clock import Clock, SteadyClock
 from saga.coordination import requests as q
 from saga.coordination.context import RetryDue
 from saga.coordination.coordinator import Coordinator
 from saga.coordination.definitions import Definitions, StoredDefinition
 from saga.coordination.dispatch import Lane
-from saga.coordination.envelopes import Consult, Direct, RetryDeliveries
+from saga.coordination.envelopes import Consult, Direct, Forget, Mark, RetryDeliveries
 from saga.coordination.gateway import CallBook
 from saga.coordination.guard import Busy, Watch, describe
 from saga.coordination.outcome import Completions
 from saga.coordination.participation import Participant
-from saga.errors import ForkedRuntime, StoredDataError, StoreError, StoreFailed, UsageError
+from saga.errors import CorruptStore, ForkedRuntime, StoredDataError, StoreError, StoreFailed, UsageError
 from saga.flow.graph import Graph
+from saga.log import Log
 from saga.participants import Context, participant_name
+from saga.seams import seam
 from saga.store import (
     COORDINATOR,
     Batch,
     CannotOpen,
+    DefinitionRow,
     OwnerLock,
     ReadOnly,
     Running,
@@ -52,7 +55,7 @@ from saga.store import (
 
 __all__ = ["Crew", "Settings"]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.runtime")
+log = Log("saga.runtime")
 
 AUTHOR_LIMIT_S = 1.0
 """Seconds after which an author's function that holds up the coordinator is reported."""
@@ -88,7 +91,7 @@ class Crew:
     ) -> None:
         self._files, self._lock, self._definitions = files, lock, definitions
         self._participants = {each.name: each for each in participants}
-        self._clock, self._settings = clock, settings
+        self._clock, self._settings = SteadyClock(clock), settings
         self.completions = Completions()
         self.inbox = Mailbox()
         """The coordinator's mailbox."""
@@ -104,16 +107,20 @@ class Crew:
         """Participants that do not work any more, and why."""
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         """Called once when the runtime has failed, from the supervisor's thread."""
+        self.on_second: Callable[[], None] = lambda: None
+        """Called about once a second, from the timekeeper's thread; returns at once."""
         self._closing = threading.Event()
         self._watch = Watch()
         self._busy: dict[str, Busy] = {}
         """What the contexts are busy with."""
-        self._timekeeper = Timekeeper(clock)
+        self._timekeeper = Timekeeper(self._clock)
         self._timekeeper.every_second = self._look
         self._workers: dict[str, pykka.ActorRef[Worker]] = {}
         self._refs: list[pykka.ActorRef[Any]] = []
         """All actors that may still be there, also those that have died a moment ago."""
         self._closes: dict[str, Future[None]] = {}
+        self._telling = threading.Lock()
+        """Held while somebody is told to close, or taken off the list: whoever is told is still there to reply."""
         self._supervisor: pykka.ActorRef[SupervisorActor] | None = None
         self._store: SagaStore | None = None
         self._coordinator: Coordinator | None = None
@@ -150,9 +157,11 @@ class Crew:
             self._open_worker("coordinator", self._make_coordinator_actor())
             for name in self._participants:
                 self._opened(name, self._open_worker(name, self._make_actor(name)))
+                seam("opening.participant-open")
             recovered: Future[None] = Future()
             self.post(q.Recover(recovered))
             self._wait_for(recovered)
+            seam("opening.recovered")
         except BaseException:
             self.inbox.shut = True  # what was told so far is of no use
             self.close(timeout_s=5.0, clean=False)
@@ -183,9 +192,11 @@ class Crew:
         self._store = store
         try:
             self._note_what_runs(store)
+            seam("opening.running-noted")
             clock = self._clock.resume(store.clock, store.high_ms)
             if clock != store.clock:
                 store.set_clock(clock)
+            seam("opening.clock-resumed")
             self._match_definitions(store)
             settings = self._settings
             coordinator = Coordinator(
@@ -215,6 +226,7 @@ class Crew:
             coordinator.commit_nos[participant.name] = commit_no
             coordinator.outbox_nos[participant.name] = outbox_no
         self._coordinator = coordinator
+        seam("opening.coordinator-made")
         return store, coordinator
 
     def _note_what_runs(self, store: SagaStore) -> None:
@@ -233,9 +245,7 @@ class Crew:
     def _match_definitions(self, store: SagaStore) -> None:
         live = store.live_definitions()
         stored = [
-            StoredDefinition(
-                row.no, row.name, row.version, row.hash, Graph.from_json(row.graph), live.get(row.no, 0)
-            )
+            StoredDefinition(row.no, row.name, row.version, row.hash, self._graph(row), live.get(row.no, 0))
             for row in store.definitions()
         ]
         new = self._definitions.match(stored)
@@ -252,7 +262,21 @@ class Crew:
             for no, each in new
         ]
         if new:
+            seam("opening.before-definitions")
             store.commit(batch)
+        seam("opening.definitions-known")
+
+    def _graph(self, row: DefinitionRow) -> Graph:
+        """Return a stored graph. Raises CorruptStore when it is none, or another one than was stored."""
+        try:
+            graph = Graph.from_json(row.graph)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            what = f"the graph of {row.name} version {row.version} cannot be read ({error})"
+            raise CorruptStore(self._files.saga, what) from error
+        if graph.digest() != row.hash:
+            what = f"the graph of {row.name} version {row.version} does not fit its hash"
+            raise CorruptStore(self._files.saga, what)
+        return graph
 
     def _make_actor(self, name: str, *, again: bool = False) -> pykka.ActorRef[Any]:
         participant, mailbox = self._participants[name], self.mailboxes[name]
@@ -322,7 +346,8 @@ class Crew:
     # --- supervision ------------------------------------------------------------------------------
 
     def _crashed(self, crash: Crash) -> None:
-        self._workers.pop(crash.name, None)
+        with self._telling:
+            self._workers.pop(crash.name, None)
         if self._supervisor is not None and not self._closing.is_set():
             with suppress(pykka.ActorDeadError):
                 self._supervisor.tell(crash)
@@ -355,10 +380,14 @@ class Crew:
         for message in self.mailboxes[name].empty():
             if isinstance(message, Direct):
                 message.reply("failed", None, why, "")
-            elif isinstance(message, RetryDeliveries | Consult):
+            elif isinstance(message, RetryDeliveries | Consult | Forget):
                 message.reply.set_exception(UsageError(why))
+            elif isinstance(message, Mark):
+                message.take(name)  # nobody writes to its file any more
 
     def _look(self) -> None:
+        if not self._closing.is_set():
+            self.on_second()
         if self._coordinator is not None and self._coordinator.suspects.on_trial:
             self.post(q.Tick())  # whatever the runtime's clock says
         if self._supervisor is not None:
@@ -400,6 +429,7 @@ class Crew:
             mailbox.shut = True
         self.closed = True
         self._closing.set()
+        seam("closing.begun")
         until = time.monotonic() + timeout_s
         if self._supervisor is not None:  # from now on nobody is restarted
             self._supervisor.stop(block=False)
@@ -410,7 +440,9 @@ class Crew:
         in_order &= self._close_workers(
             [name for name in list(self._workers) if name != "coordinator"], patience
         )
+        seam("closing.participants-closed")
         in_order &= self._close_workers(["coordinator"], until)
+        seam("closing.coordinator-closed")
         self._timekeeper.stop()
         for ref in self._refs:
             if not self._is_hanging(ref):
@@ -420,7 +452,7 @@ class Crew:
     def _close_workers(self, names: Sequence[str], until: float) -> bool:
         for name in names:
             reply: Future[None] = Future()
-            with suppress(pykka.ActorDeadError, KeyError):  # it may have died a moment ago
+            with self._telling, suppress(pykka.ActorDeadError, KeyError):  # it may have died a moment ago
                 self._workers[name].tell(Close(reply))
                 self._closes[name] = reply
         in_order = True

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
@@ -23,9 +22,6 @@ from saga.participants import Gateway
 from saga.seams import seam
 
 __all__ = ["GatewayActor", "GatewayMailbox"]
-
-REPORT_S = 0.005
-"""Seconds after which answers leave although more calls are waiting."""
 
 
 class GatewayMailbox(Mailbox):
@@ -72,6 +68,7 @@ class GatewayActor(Worker):
         self._pool: Pool | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread: threading.Thread | None = None
+        self._loop_over = False
         self._slots: asyncio.Semaphore | None = None
         self._answers: list[Answer] = []
         self._local = threading.local()
@@ -105,15 +102,19 @@ class GatewayActor(Worker):
         assert self._loop is not None
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_forever()
+            while not self._loop_over:
+                self._loop.run_forever()  # a handler that stops its loop stops no other
         finally:
             self._loop.close()
 
     # --- messages ---------------------------------------------------------------------------------
 
     def work(self, messages: list[Any]) -> None:
-        """Make the calls, or see to it that they are made, until the runtime is being closed."""
-        until = time.monotonic() + REPORT_S
+        """Make the calls, or see to it that they are made, until the runtime is being closed.
+
+        Each answer leaves before the next call begins: nobody knows how long that takes, and should the process end
+        meanwhile, what has ended would be begun again.
+        """
         for n, message in enumerate(messages):
             if self.mailbox.shut:
                 break
@@ -125,10 +126,7 @@ class GatewayActor(Worker):
             except BaseException:
                 self.mailbox.put_back(messages[n + 1 :])
                 raise
-            if self._answers and time.monotonic() > until:
-                self._report()
-                until = time.monotonic() + REPORT_S
-        self._report()
+            self._report()
 
     def _take(self, message: Any) -> None:
         if type(message) is Inquire:
@@ -171,6 +169,7 @@ class GatewayActor(Worker):
             self._resolve(inquiry, "unknown")
 
     def _resolve(self, inquiry: Inquire, outcome: str) -> None:
+        seam("gateway.before-resolution")
         self._tell([Answer(inquiry.saga_no, inquiry.path, f"resolved-{outcome}", NULL, UNSET)])
 
     def _failed(self, error: BaseException) -> None:
@@ -255,6 +254,7 @@ class GatewayActor(Worker):
         async def finish() -> None:
             calls = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
             await asyncio.gather(*calls, return_exceptions=True)
+            self._loop_over = True
             loop.call_soon(loop.stop)
 
         asyncio.run_coroutine_threadsafe(finish(), loop)

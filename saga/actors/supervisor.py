@@ -16,15 +16,15 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import pykka
-import structlog
 
 from saga.actors.worker import Crash
 from saga.coordination.guard import Watch, describe
 from saga.errors import ForkedRuntime, StoreFailed
+from saga.log import Log
 
 __all__ = ["HANGS_EXIT_CODE", "SupervisorActor"]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.supervisor")
+log = Log("saga.supervisor")
 
 RESTARTS = 5
 RESTARTS_WITHIN_S = 60.0

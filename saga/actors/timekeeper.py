@@ -11,15 +11,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pykka
-import structlog
 
 from saga.actors.mailbox import Mailbox
 from saga.clock import Clock
 from saga.coordination.guard import describe
+from saga.log import Log
 
 __all__ = ["RUN", "Timekeeper", "TimekeeperActor"]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.timekeeper")
+log = Log("saga.timekeeper")
 
 RUN = object()
 """The message that sets a timekeeper's actor to work."""

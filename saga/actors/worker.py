@@ -5,6 +5,7 @@ Nothing leaves `on_receive`: whatever is raised ends this actor alone, and is to
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -12,14 +13,14 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import pykka
-import structlog
 
 from saga.actors.mailbox import WAKE, Mailbox
-from saga.coordination.guard import describe
+from saga.coordination.guard import describe, leave_fork
+from saga.log import Log
 
 __all__ = ["Close", "Crash", "Open", "Worker", "enter_actor", "in_actor"]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.actors")
+log = Log("saga.actors")
 
 
 class _Inside(threading.local):
@@ -67,7 +68,7 @@ class Worker(pykka.ThreadingActor):
 
     def __init__(self, name: str, mailbox: Mailbox, crashed: Callable[[Crash], None]) -> None:
         super().__init__()
-        self._name = name
+        self._name, self._pid = name, os.getpid()
         self.mailbox = mailbox
         self._crashed = crashed
         self._over = False
@@ -112,6 +113,7 @@ class Worker(pykka.ThreadingActor):
             elif isinstance(message, Close):
                 self._close(message)
         except BaseException as error:
+            leave_fork(self._pid, self._name)
             self._die(error)
 
     def _open(self, message: Open) -> None:
@@ -119,10 +121,12 @@ class Worker(pykka.ThreadingActor):
         threading.current_thread().name = f"saga-{self._name}"
         try:
             opened = self.open()
+            leave_fork(self._pid, f"opening {self._name}")
         except BaseException as error:
+            leave_fork(self._pid, f"opening {self._name}")
             self._over = True
-            self.stop()
             message.reply.set_exception(error)
+            self.stop()
             return
         self.mailbox.attach(self.actor_ref)
         message.reply.set_result(opened)
@@ -142,10 +146,12 @@ class Worker(pykka.ThreadingActor):
     def _die(self, error: BaseException) -> None:
         self._over = True
         self.mailbox.attach(None)
-        self.stop()
         try:
             self.abandon()
         except BaseException as second:
             log.error("abandon_failed", actor=self._name, reason=describe(second))
         log.error("actor_died", actor=self._name, reason=describe(error))
-        self._crashed(Crash(self._name, error))
+        try:
+            self._crashed(Crash(self._name, error))
+        finally:
+            self.stop()  # last: nobody tells it anything any more, and behind this a `Close` would have no reply

@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -33,13 +34,22 @@ Exit codes:
     1   there are findings (verify), or something needs a person (doctor)
     2   the command line is wrong
     4   there is no such saga (or id, or context), or no store
-   70   the store cannot be used: damaged, not readable, of a newer version
+   70   the store cannot be used: damaged, not readable, of a newer version; or no copy could be made
   130   interrupted
   141   whoever read the output has gone, as `head` does
 """
 
 STATUSES = ("RUNNING", "COMPENSATING", "COMPLETED", "COMPENSATED", "PARKED", "SUSPENDED")
 """Those of `saga.machine.Status`, which would take a while to import."""
+
+UNITS = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+"""Of an age on the command line."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -161,6 +171,15 @@ def _tags(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...
     return tags
 
 
+def _age(ctx: click.Context, parameter: click.Parameter, value: str) -> timedelta:
+    number, unit = value[:-1], value[-1:]
+    if not (number.isascii() and number.isdigit() and unit in UNITS and len(number) < 7):
+        raise click.BadParameter(
+            f"{value!r} is no age; write a number and one of {', '.join(UNITS)}, such as 30d"
+        )
+    return int(number) * UNITS[unit]
+
+
 def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
         from saga.cli.examination import versions
@@ -189,10 +208,10 @@ def _version(ctx: click.Context, parameter: click.Parameter, wanted: bool) -> No
     help="Say which version this is.",
 )
 def program(store: str | None) -> None:
-    """Look at the sagas of a store.
+    """Look at the sagas of a store, and keep it.
 
-    Works beside the program that runs them, and on what a dead one has left; needs none of its code and
-    changes nothing. Times are UTC.
+    Works beside the program that runs them, and on what a dead one has left; needs none of its code. Only prune
+    changes anything in a store. Times are UTC.
     """
 
 
@@ -323,6 +342,62 @@ def verify_command(ctx: click.Context, quick: bool, as_json: bool, store: str | 
     from saga.cli.verifying import verify
 
     return verify(_directory(ctx, store), quick, as_json)
+
+
+@program.command("backup", epilog=EXIT_CODES)
+@click.argument("directory", metavar="DIR")
+@_json_option
+@_store_option
+@click.pass_context
+def backup_command(ctx: click.Context, directory: str, as_json: bool, store: str | None) -> int:
+    """Copy the whole store to DIR, also while it is run.
+
+    DIR is not there yet, or empty. The copy is of one moment across all files, and a store of its own. A program that
+    runs the store makes it without stopping.
+    """
+    from saga.cli.copying import backup
+
+    return backup(_directory(ctx, store), directory, as_json)
+
+
+@program.command("restore", epilog=EXIT_CODES)
+@click.argument("backup", metavar="BACKUP")
+@click.argument("directory", metavar="DIR")
+@_json_option
+def restore_command(backup: str, directory: str, as_json: bool) -> int:
+    """Make a store in DIR of a backup.
+
+    DIR is not there yet, or empty. What goes on there is another life: files of the store that was backed up, and of
+    other restores, are refused in it.
+    """
+    from saga.cli.copying import restore
+
+    return restore(backup, directory, as_json)
+
+
+@program.command("prune", epilog=EXIT_CODES)
+@click.option(
+    "--older-than",
+    required=True,
+    metavar="AGE",
+    callback=_age,
+    help="What ended longer ago: 90m, 12h, 30d, 8w.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be let go of, and change nothing.")
+@_json_option
+@_store_option
+@click.pass_context
+def prune_command(
+    ctx: click.Context, older_than: timedelta, dry_run: bool, as_json: bool, store: str | None
+) -> int:
+    """Let go of sagas that ended long ago, and of events that nobody needs.
+
+    Sagas go with their journals, tags, what they have called and what contexts remember of them. A program that runs
+    the store does it without stopping. The ids can begin anew.
+    """
+    from saga.cli.pruning import prune
+
+    return prune(_directory(ctx, store), older_than, dry_run, as_json)
 
 
 @program.command("doctor", epilog=EXIT_CODES)

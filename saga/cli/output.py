@@ -16,6 +16,7 @@ __all__ = [
     "CalledSaga",
     "Checked",
     "ContextFile",
+    "Copy",
     "Definition",
     "Deliveries",
     "Doctor",
@@ -28,6 +29,7 @@ __all__ = [
     "Lock",
     "MissingHandler",
     "Problem",
+    "Pruning",
     "Refusal",
     "SagaDetails",
     "SagaLine",
@@ -220,6 +222,25 @@ class Verification(_Output, frozen=True, kw_only=True):
     quick: bool
     findings: list[Problem]
     checked: Checked
+
+
+class Copy(_Output, frozen=True, kw_only=True):
+    """`saga backup --json` and `saga restore --json`: the copy that was made."""
+
+    directory: str
+    store_id: str
+    files: list[str]
+    bytes: int
+
+
+class Pruning(_Output, frozen=True, kw_only=True):
+    """`saga prune --json`: what was let go of, or would be."""
+
+    sagas: int
+    rows: int
+    events: int
+    sends: int
+    dry_run: bool = False
 
 
 class Lock(_Output, frozen=True, kw_only=True):

@@ -16,21 +16,22 @@ import msgspec
 
 from saga.codec.shapes import Enumeration, Record, Shape, children
 
-__all__ = ["classes", "fingerprint"]
+__all__ = ["classes", "fingerprint", "reachable"]
 
 
 def fingerprint(shape: Shape) -> str:
     """Return the fingerprint of `shape`: 16 hexadecimal digits."""
-    parts = (shape.text, sorted(filter(None, map(_definition, _reachable(shape)))))
+    parts = (shape.text, sorted(filter(None, map(_definition, reachable(shape)))))
     return hashlib.blake2b(msgspec.json.encode(parts), digest_size=8).hexdigest()
 
 
 def classes(shape: Shape) -> frozenset[type]:
     """Return the dataclasses, Structs and Enums that occur in `shape`, itself included."""
-    return frozenset(each.type for each in _reachable(shape) if isinstance(each, Record | Enumeration))
+    return frozenset(each.type for each in reachable(shape) if isinstance(each, Record | Enumeration))
 
 
-def _reachable(shape: Shape) -> set[Shape]:
+def reachable(shape: Shape) -> set[Shape]:
+    """Return the shapes that occur in `shape`, itself included."""
     found: set[Shape] = set()
     waiting = [shape]
     while waiting:

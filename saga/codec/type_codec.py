@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
-from saga.codec.fingerprint import classes, fingerprint
+from saga.codec.fingerprint import classes, fingerprint, reachable
 from saga.codec.plainness import plain_function
 from saga.codec.reading import read_type
 from saga.codec.refusal import refusal, told
@@ -39,7 +40,18 @@ class TypeCodec(Generic[T]):
     the dataclasses, Structs and Enums that occur in it.
     """
 
-    __slots__ = ("_decode", "_limited", "_plain", "_same", "_shape", "classes", "fingerprint", "name", "type")
+    __slots__ = (
+        "_decode",
+        "_has_decimals",
+        "_limited",
+        "_plain",
+        "_same",
+        "_shape",
+        "classes",
+        "fingerprint",
+        "name",
+        "type",
+    )
 
     def __init__(self, tp: Any) -> None:
         """Raise DefinitionError, with all problems, when values of `tp` cannot be stored."""
@@ -56,6 +68,7 @@ class TypeCodec(Generic[T]):
         self._decode: Callable[[bytes | memoryview], T] = msgspec.json.Decoder(tp).decode
         self._same = same_function(shape)
         self._plain = plain_function(shape)
+        self._has_decimals = any(getattr(each, "python", None) is Decimal for each in reachable(shape))
         self._limited = depth is not None and depth <= MAX_DEPTH
 
     def __repr__(self) -> str:
@@ -93,7 +106,10 @@ class TypeCodec(Generic[T]):
         Raises NotDecodable when `data` does not fit the type.
         """
         try:
-            return self._decode(data)
+            value = self._decode(data)
+            if self._has_decimals and not self._same(value, value):  # msgspec reads "NaN" and "Infinity"
+                raise ValueError("a number in it is not finite")
+            return value
         except (KeyboardInterrupt, MemoryError):
             raise
         except BaseException as error:

@@ -17,7 +17,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import structlog
 from msgspec import Raw
 
 from saga.codec import codec_for
@@ -25,6 +24,7 @@ from saga.coordination.definitions import Definitions
 from saga.coordination.guard import describe
 from saga.coordination.instances import Instance
 from saga.coordination.requests import Start
+from saga.log import Log
 from saga.machine import Status, Stimulus, command_id, pending
 from saga.machine import stimuli as s
 from saga.machine.state import Phase, Sent, Visit, called
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Calls"]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.coordinator")
+log = Log("saga.coordinator")
 
 MOST_CALLS = 10_000
 """How many sagas one saga may lead to within one batch, through those that it calls. What calls without ever waiting

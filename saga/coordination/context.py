@@ -20,7 +20,6 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
-import structlog
 from msgspec import Raw
 
 from saga.codec import codec_for
@@ -31,7 +30,9 @@ from saga.coordination.envelopes import (
     Consult,
     Deliver,
     Direct,
+    Forget,
     Inquire,
+    Mark,
     Notify,
     OutboxTaken,
     Port,
@@ -43,10 +44,11 @@ from saga.coordination.envelopes import (
     RetryEvent,
 )
 from saga.coordination.evaluation import key_text
-from saga.coordination.guard import Busy, describe
+from saga.coordination.guard import Busy, describe, is_a, refusal_of, words_of
 from saga.coordination.requests import Heard
-from saga.errors import NotEncodable
+from saga.errors import NotEncodable, UsageError
 from saga.flow.graph import RetryPolicy
+from saga.log import Log
 from saga.messages import Event, Rejected, answer_type, key_field, type_name
 from saga.participants import Context, handlers_of, listeners_of
 from saga.seams import seam
@@ -62,7 +64,7 @@ from saga.store import (
 
 __all__ = ["ContextDriver", "ContextWorld", "RetryDue"]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.context")
+log = Log("saga.context")
 
 BATCH = 256
 """Messages in one commit, at most: as many commands as the credit lets in, and more events."""
@@ -151,12 +153,16 @@ class ContextDriver:
             RetryEvent: self._retry_event,
             Released: lambda _: self._after.append(self._wake),
             Consult: self._consult,
+            Forget: self._forget,
+            Mark: self._mark,
         }
         # of the transaction at hand
         self._changes = ContextChanges()
         self._known: dict[str, InboxRow] = {}
         self._answers: list[Answer] = []
         self._read_to = 0
+        self._until = 0.0
+        """When it ends, whatever is left; by the monotonic clock."""
         self._after: list[Callable[[], None]] = []
         self._cause = ("", "")
         context.db = store.db
@@ -172,6 +178,7 @@ class ContextDriver:
             changes.positions = self._positions
             self._store.begin()
             self._store.commit(changes)
+        seam("context.positions-known")
         self._drop_suspects()
         return self._positions
 
@@ -234,14 +241,14 @@ class ContextDriver:
         self._answers, self._after, self._read_to = [], [], 0
         ids = [message.command_id for message in batch if isinstance(message, _ASKED)]
         self._known = self._store.answers(ids) if ids else {}
-        until = time.monotonic() + (BATCH_S if ids else EVENTS_S)
+        self._until = time.monotonic() + (BATCH_S if ids else EVENTS_S)
         done = 0
         self._store.begin()
         try:
             for message in batch:
                 self._take[type(message)](message)
                 done += 1
-                if time.monotonic() > until:
+                if time.monotonic() > self._until:
                     break
             if changes.is_empty:
                 self._store.rollback()
@@ -296,14 +303,15 @@ class ContextDriver:
         self._changes, self._answers, self._after, self._read_to = ContextChanges(), [], [], 0
         reason = describe(error, trace=False)
         if isinstance(message, Deliver):
-            self._answers.append(_failed(message, reason))
+            self._answers.append(_failed(message, f"{self._handlers[message.type].name}: {reason}"))
         elif isinstance(message, Direct):
-            message.reply("failed", None, reason, "")
+            message.reply("failed", None, f"{self._handlers[message.type].name}: {reason}", "")
         elif isinstance(message, Notify):
+            reason = f"{self._listeners[message.type].name}: {reason}"
             self._store.begin()
             self._listener_failed(message, reason)
             if message.attempt == 1:
-                self._changes.positions[message.type] = message.no
+                self._changes.positions[message.type] = self._read_to = message.no
             self._store.commit(self._changes)
         else:
             raise error
@@ -381,22 +389,15 @@ class ContextDriver:
         self._busy.begin(type, number)
         try:
             result = handler.call(value)
-            if isinstance(result, Rejected):
+            refusal = refusal_of(result) if isinstance(result, Rejected) else None
+            if refusal is not None:
                 store.release()
-                return "refused", b"null", None, result.reason, result.code
+                return "refused", b"null", None, *refusal
             answer, twin = handler.answer.roundtrip(result)
             store.release()
             return "done", answer, twin, "", ""
         except TransactionLost:
             raise
-        except Rejected as refused:
-            del outbox[published:]
-            store.undo()
-            return "refused", b"null", None, refused.reason, refused.code
-        except NotEncodable as error:
-            del outbox[published:]
-            store.undo()
-            return "failed", b"null", None, f"{handler.name}: {error}", ""
         except BaseException as error:
             outage = store.outage(error)
             if outage is not None:
@@ -404,6 +405,11 @@ class ContextDriver:
             store.explain(error)
             del outbox[published:]
             store.undo()
+            refusal = refusal_of(error)
+            if refusal is not None:
+                return "refused", b"null", None, *refusal
+            if is_a(error, NotEncodable):
+                return "failed", b"null", None, f"{handler.name}: {words_of(error)}", ""
             return "failed", b"null", None, f"{handler.name} raised\n{describe(error)}", ""
         finally:
             self._busy.end()
@@ -422,6 +428,7 @@ class ContextDriver:
         known = self._known.get(message.command_id)
         if known is None:
             self._remember(message.command_id, message.number, "tombstone", b"null", "", "")
+            seam("context.tombstone-laid")
             self._answers.append(Answer(message.saga_no, message.path, "resolved-not-done", NULL, UNSET))
         elif known.outcome == "tombstone":
             self._answers.append(Answer(message.saga_no, message.path, "resolved-not-done", NULL, UNSET))
@@ -436,6 +443,7 @@ class ContextDriver:
                 self._answers.append(_stored(saga_no, path, known, ""))
         events = self._outbox()
         self._coordinator.post(Answers(self._store.name, self._answers, events, self._store.commit_no, 0))
+        seam("context.recalled")
         self._answers = []
         self._after.append(lambda: self._coordinator.post(Recalled(message.no)))
 
@@ -445,6 +453,8 @@ class ContextDriver:
         """`Context.publish`, while a handler or listener runs."""
         if not self._busy.what:
             raise RuntimeError(f"{type(self.context).__name__}.publish was called outside of a handler")
+        if not is_a(event, Event):
+            raise UsageError(f"publish takes an Event, not a {type(event).__name__}")
         codec = codec_for(type(event))
         data, twin = codec.roundtrip(event)
         field = key_field(type(event))
@@ -539,6 +549,7 @@ class ContextDriver:
             due = now + LISTENER_RETRY.delay_ms(attempt, 0.0)
         else:
             log.error("event_set_aside", context=self._store.name, event_id=message.event_id, reason=reason)
+        seam("context.listener-failed")
         self._changes.retries[message.no, message.type] = (
             attempt,
             due,
@@ -565,6 +576,22 @@ class ContextDriver:
         count = self._store.retry_now(message.type, self._world.now_ms())
         self._changes.retries_due = count > 0
         self._after.append(lambda: message.reply.set_result(count))
+
+    def _forget(self, message: Forget) -> None:
+        """Sagas and what was sent are let go of."""
+        gone = self._store.forget_sagas(message.saga_ids) if message.saga_ids else 0
+        sent = (
+            self._store.forget_sent(message.sent_before_ms, message.after)
+            if not message.saga_ids
+            else (0, None)
+        )
+        self._changes.forgot = self._changes.forgot or gone + sent[0] > 0
+        self._after.append(lambda: message.reply.set_result(sent))
+
+    def _mark(self, message: Mark) -> None:
+        """What is behind it belongs to another transaction."""
+        self._until = 0.0
+        self._after.append(lambda: message.take(self._store.name))
 
     def _consult(self, message: Consult) -> None:
         """Let somebody look at this file, when what this batch changes is in it."""

@@ -14,7 +14,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import structlog
 from msgspec import Raw
 
 from saga.coordination import requests as q
@@ -22,7 +21,7 @@ from saga.coordination.announcing import Announcer
 from saga.coordination.calls import Calls
 from saga.coordination.definitions import Definitions
 from saga.coordination.dispatch import Dispatcher, Lane
-from saga.coordination.envelopes import UNSET, Answer, Answers, Notify, OutboxTaken, Recalled, Released
+from saga.coordination.envelopes import UNSET, Answer, Answers, Mark, Notify, OutboxTaken, Recalled, Released
 from saga.coordination.evaluation import Author
 from saga.coordination.guard import Busy, describe
 from saga.coordination.instances import Instance
@@ -35,6 +34,7 @@ from saga.coordination.relay import Relay
 from saga.coordination.schedules import Schedules
 from saga.coordination.suspects import Suspects
 from saga.errors import NotAllowed, UnknownSaga, UsageError
+from saga.log import Log
 from saga.machine import NotPossible, Stimulus
 from saga.machine import stimuli as s
 from saga.machine.state import Phase, call_to
@@ -43,7 +43,7 @@ from saga.store import PRUNED_AT_ONCE, Batch, ConstraintFailed, SagaStore, TryAg
 
 __all__ = ["Coordinator", "Surroundings"]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.coordinator")
+log = Log("saga.coordinator")
 
 TIMERS_AT_ONCE = 256
 """Timers taken in one batch; the rest follows in the next, so that messages get their turn."""
@@ -134,6 +134,8 @@ class Coordinator:
             q.SetSchedule: self._schedule,
             q.DropSchedule: self._schedule,
             q.ForgetListener: self._forget_listener,
+            q.Cut: self._cut,
+            q.LetGo: self._let_go,
             q.Look: self._look,
             q.Query: self._query,
             q.Tick: self._tick,
@@ -185,6 +187,7 @@ class Coordinator:
         for act in self._after_commit:
             act()
         if self.ledger.events:
+            seam("coordinator.before-relay")
             self.relay.logged(
                 [Notify(e.no, e.id, e.type, e.event, e.correlation) for e in self.ledger.events]
             )
@@ -193,6 +196,7 @@ class Coordinator:
         elif (listener := self.suspects.feed()) is not None:
             self.relay.feed_up_to(*listener)
         if self._after_commit:
+            seam("coordinator.after-acknowledgement")
             self.dispatcher.flush()
         self._set_timer()
         self.ledger.cache.shrink()
@@ -271,6 +275,8 @@ class Coordinator:
         dispatcher = self.dispatcher
         dispatcher.commit_no = self._store.commit_no
         dispatcher.close(effects.over)
+        if effects.sends:
+            seam("coordinator.before-sending")
         if not self._holding:  # else the end of the recovery sends them, once
             for instance, path, participant in effects.sends:
                 if not dispatcher.send(instance, path, participant):
@@ -295,18 +301,21 @@ class Coordinator:
         if self._events_since_pruning < EVENTS_BETWEEN_PRUNINGS or self._recovering:
             return
         self._events_since_pruning = 0
-        last = self.ledger.last_event_no
+        try:
+            if self._prune_events(self.ledger.last_event_no, None) == PRUNED_AT_ONCE:
+                self._events_since_pruning = EVENTS_BETWEEN_PRUNINGS  # there are more: with the next batch
+        except TryAgain as error:
+            log.warning("pruning_postponed", path=error.path, reason=error.what)
+
+    def _prune_events(self, last: int, before_ms: int | None) -> int:
+        """Let go of some events, up to `last`, that nobody needs (and that are so old); return how many."""
         taken = self.relay.taken_to(last)
         moved = self._listeners.moved(taken, last)
         needed = min([last, *taken.values(), self._listeners.lowest(last)])
         first = self._store.first_event_needed()
         if first is not None:
             needed = min(needed, first)
-        try:
-            if self._store.prune_events(needed + 1, moved) == PRUNED_AT_ONCE:
-                self._events_since_pruning = EVENTS_BETWEEN_PRUNINGS  # there are more: with the next batch
-        except TryAgain as error:
-            log.warning("pruning_postponed", path=error.path, reason=error.what)
+        return self._store.prune_events(needed + 1, moved, before_ms)
 
     # --- finding sagas ----------------------------------------------------------------------------
 
@@ -486,6 +495,7 @@ class Coordinator:
     def _resume(self, message: _Resume) -> None:
         self.unblock()
         self._schedules.examine()
+        seam("recovery.examined")
         if self.fire_timers():
             self._world.post(message)  # more are due: they come first
             return
@@ -582,6 +592,45 @@ class Coordinator:
         self.ledger.batch.listeners |= self._listeners.forget(keys)
         self._after_commit.append(lambda: message.reply.set_result(len(keys)))
 
+    def _cut(self, message: q.Cut) -> None:
+        """Let a snapshot be taken between this commit and the next, and mark in each mailbox where it cuts through: no
+        context is sent anything before its mark that this commit does not know of."""
+
+        def mark() -> None:
+            contexts = [
+                lane
+                for lane in self.dispatcher.lanes.values()
+                if lane.kind == "context" and lane.down is None
+            ]
+            message.take("saga")
+            for lane in contexts:
+                lane.port.post(Mark(message.take))
+            message.reply.set_result([lane.name for lane in contexts])
+
+        self._after_commit.append(mark)
+
+    def _let_go(self, message: q.LetGo) -> None:
+        """Let go of what is over, in a commit of its own behind this one."""
+
+        def let_go() -> None:
+            try:
+                if message.sagas is None:
+                    self._store.begin_pruning(message.before_ms)
+                    # those of this batch are not on their way to anybody yet
+                    last = self.ledger.last_event_no - len(self.ledger.events)
+                    count = self._prune_events(last, message.before_ms)
+                else:
+                    count = self._store.prune_sagas([no for no, _ in message.sagas], message.before_ms)
+                    for no, _ in message.sagas:
+                        self.ledger.cache.drop(no)
+                    self._announcer.completions.forget(id for _, id in message.sagas)
+            except TryAgain as error:
+                message.reply.set_exception(error)
+                return
+            message.reply.set_result(count)
+
+        self._after_commit.append(let_go)
+
     def _look(self, message: q.Look) -> None:
         self._after_commit.append(lambda: self._announcer.look_up(message.completion))
 
@@ -612,6 +661,7 @@ class Coordinator:
             instance = self._find(timer.saga_no)
             if instance is not None:
                 self._happen(instance, s.TimerFired(path, kind), "timer")
+                seam("coordinator.timer-fired")
         more = self._schedules.fire(was_down=self._recovering) or len(due) == TIMERS_AT_ONCE
 
         def again() -> None:

@@ -20,6 +20,7 @@ from saga.coordination.instances import Instance
 from saga.machine.pending import command_id
 from saga.machine.state import Visit
 from saga.messages import Command, type_name
+from saga.seams import seam
 
 __all__ = ["CREDIT", "Dispatcher", "Lane"]
 
@@ -202,6 +203,7 @@ class Dispatcher:
             if lane.out:
                 out, lane.out = lane.out, []
                 lane.port.post_many(out)
+                seam("dispatch.lane-posted")
 
     def may_be_outside(self, instance: Instance, path: str, participant: str) -> bool:
         """Return whether the command may have been given to the participant: only one that waits for credit has not."""

@@ -24,7 +24,9 @@ __all__ = [
     "Consult",
     "Deliver",
     "Direct",
+    "Forget",
     "Inquire",
+    "Mark",
     "Notify",
     "OutboxTaken",
     "Port",
@@ -138,6 +140,23 @@ class Consult(msgspec.Struct, frozen=True):
 
     read: Callable[[Any], object]
     reply: Future[Any]
+
+
+class Forget(msgspec.Struct, frozen=True):
+    """Forget the commands of these sagas, which are over; and of what the application has sent itself some that was
+    answered before a time, behind the id `after`. The reply's result is how many of the latter, and where to go on."""
+
+    saga_ids: list[str]
+    sent_before_ms: int
+    after: str
+    reply: Future[tuple[int, str | None]]
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Here a snapshot of the store cuts through the mailbox: what came before is in it, what comes behind is not.
+    `take(name)` is called between two commits; it never raises."""
+
+    take: Callable[[str], None]
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Raw
 
 from saga.codec import TypeCodec, codec_for
-from saga.coordination.guard import Busy, describe
+from saga.coordination.guard import Busy, describe, readable, words_of
 from saga.errors import NotEncodable
 from saga.flow.definition import Definition, Function, definition_of
 from saga.flow.graph import Each
@@ -254,7 +254,8 @@ class Author(msgspec.Struct, gc=False, eq=False):
         try:
             data, twin = codec.roundtrip(value)
         except NotEncodable as error:
-            raise Stuck("function", f"{function.name} returned what cannot be stored: {error}") from error
+            reason = f"{function.name} returned what cannot be stored: {words_of(error)}"
+            raise Stuck("function", reason) from error
         except BaseException as error:  # out of memory, or KeyboardInterrupt in a method of the value
             reason = describe(error, trace=False)
             raise Stuck("function", f"{function.name} returned what cannot be stored: {reason}") from None
@@ -307,7 +308,7 @@ def _key_codec(event: type) -> TypeCodec[Any]:
 def _shown(value: object) -> str:
     """Return a value as text, whatever it does against that."""
     try:
-        return f"{value!r:.200}"
+        return readable(f"{value!r:.200}")
     except BaseException:
         return f"a {type(value).__name__}"
 

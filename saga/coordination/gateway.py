@@ -19,7 +19,7 @@ from msgspec import Raw
 
 from saga.codec import codec_for
 from saga.coordination.envelopes import UNSET, Answer, Deliver, Direct, Inquire
-from saga.coordination.guard import Busy, describe
+from saga.coordination.guard import Busy, describe, is_a, refusal_of, words_of
 from saga.errors import NotDecodable, NotEncodable
 from saga.messages import Rejected, answer_type, type_name
 from saga.participants import Gateway, call_key, handlers_of
@@ -78,13 +78,15 @@ class GatewayDriver:
         call_key.set(message.command_id)
         busy.begin(f"{handler.name}({message.command_id})", message.number)
         try:
-            seam("gateway.before-call")
+            seam("gateway.before-async-call")
             value = message.value
             result = await handler.call(handler.decode(message) if value is UNSET else value)
-            seam("gateway.after-call")
+            seam("gateway.after-async-call")
             return handler.ended(result)
         except BaseException as error:
             return handler.failed(error)
+        finally:
+            busy.end()
 
     @staticmethod
     def answer(message: Deliver, ended: Ended) -> Answer:
@@ -106,19 +108,22 @@ class _Handler:
         return self.command.decode(bytes(message.command))
 
     def ended(self, result: object) -> Ended:
-        if isinstance(result, Rejected):
-            return "refused", NULL, None, result.reason, result.code, False
+        refusal = refusal_of(result) if isinstance(result, Rejected) else None
+        if refusal is not None:
+            return "refused", NULL, None, *refusal, False
         try:
             data, twin = self.answer.roundtrip(result)
         except NotEncodable as error:
-            return "failed", NULL, None, f"{self.name} answered what cannot be stored: {error}", "", True
+            reason = f"{self.name} answered what cannot be stored: {words_of(error)}"
+            return "failed", NULL, None, reason, "", True
         return "done", Raw(data), twin, "", "", False
 
     def failed(self, error: BaseException) -> Ended:
-        if isinstance(error, Rejected):
-            return "refused", NULL, None, error.reason, error.code, False
-        if isinstance(error, NotDecodable):
-            return "failed", NULL, None, str(error), "", False
+        refusal = refusal_of(error)
+        if refusal is not None:
+            return "refused", NULL, None, *refusal, False
+        if is_a(error, NotDecodable):
+            return "failed", NULL, None, words_of(error), "", False
         return "failed", NULL, None, f"{self.name} raised\n{describe(error)}", "", True
 
 

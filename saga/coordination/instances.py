@@ -13,19 +13,19 @@ from types import MappingProxyType
 from typing import NoReturn
 
 import msgspec
-import structlog
 
 from saga.coordination.definitions import Definitions, Known
 from saga.coordination.evaluation import Author, Routing
 from saga.coordination.guard import Busy, describe
 from saga.flow.definition import Definition
 from saga.flow.graph import Graph
+from saga.log import Log
 from saga.machine import Pending, State, Status, Unfitting, decode_records, pending, replay
 from saga.machine.state import Sent
 from saga.machine.turn import Stuck
 from saga.store import FIRST, SagaStore
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.coordinator")
+log = Log("saga.coordinator")
 
 __all__ = ["AbsentAuthor", "Cache", "Instance", "Loader"]
 
@@ -135,7 +135,7 @@ class Loader:
             state = replay(
                 record for each in journal if each.records for record in decode_records(each.records)
             )
-        except (Unfitting, msgspec.MsgspecError) as error:  # or of a later version
+        except (Unfitting, msgspec.MsgspecError, UnicodeDecodeError) as error:  # or of a later version
             log.error("journal_unfitting", saga_id=row.id, reason=str(error))
             return None
         instance.state = state

@@ -8,22 +8,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-import structlog
-
 from saga.coordination import requests as q
 from saga.coordination.announcing import Announcer
 from saga.coordination.definitions import Definitions
 from saga.coordination.guard import describe
 from saga.coordination.ledger import Ledger, input_digest
 from saga.errors import SagaConflict, StoreFailed
+from saga.log import Log
 from saga.store import SagaRow, SagaStore
 
 __all__ = ["Intake"]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.coordinator")
+log = Log("saga.coordinator")
 
 PLENTY = 512
 """Active sagas that keep every participant busy."""
+
+SWEEP_FROM = 256
+"""Requests that wait before those are looked for that were withdrawn."""
 
 PATIENCE = 64
 """Batches that a start waits for room at most while answers are taken: some tenths of a second."""
@@ -44,11 +46,19 @@ class Intake:
         self._announcer = announcer
         self._max_active = max_active
         self._waiting: deque[q.StartSagas] = deque()
+        self._most = SWEEP_FROM
         self._batches_since_start = 0
 
     def add(self, request: q.StartSagas) -> None:
-        """Let a request wait for room."""
+        """Let a request wait for room.
+
+        Those that were withdrawn are swept out now and then: as long as there is no room nobody else would, and who
+        is refused asks again.
+        """
         self._waiting.append(request)
+        if len(self._waiting) > self._most:
+            self._waiting = deque(each for each in self._waiting if each.is_open)
+            self._most = max(SWEEP_FROM, 2 * len(self._waiting))
 
     def has_room(self, active: int) -> bool:
         """Return whether something waits that could be started now."""

@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-import structlog
 from msgspec import Raw
 
 from saga.codec import codec_for
@@ -25,6 +24,7 @@ from saga.coordination.guard import Busy, describe
 from saga.coordination.instances import Cache, Instance, Loader
 from saga.coordination.requests import Start
 from saga.flow.definition import Definition
+from saga.log import Log
 from saga.machine import Pending, Status, Stimulus, command_id, decide, encode_records, pending
 from saga.machine import stimuli as s
 from saga.machine.pending import NOTHING
@@ -34,7 +34,7 @@ from saga.store import Batch, SagaStore, chain, digest_of
 
 __all__ = ["Effects", "Event", "Ledger", "input_digest"]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.coordinator")
+log = Log("saga.coordinator")
 
 JSON = 1
 """The encoding of journal rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from weakref import ref
@@ -141,6 +141,12 @@ class Completions:
         """Return the completion if anybody holds one."""
         known = self._known.get(saga_id)
         return None if known is None else known()
+
+    def forget(self, saga_ids: Iterable[str]) -> None:
+        """These sagas are gone: who asks for one from now on means another one of this id."""
+        with self._guard:
+            for saga_id in saga_ids:
+                self._known.pop(saga_id, None)
 
     def fail_all(self, error: BaseException) -> None:
         """Tell everybody that nothing more will come."""

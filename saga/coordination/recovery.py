@@ -11,9 +11,8 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-import structlog
-
 from saga.coordination.envelopes import Recall
+from saga.log import Log
 from saga.machine import command_id
 from saga.seams import seam
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Recovery"]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.recovery")
+log = Log("saga.recovery")
 
 COMMANDS_AT_ONCE = 1_000
 """Commands asked about in one `Recall`."""
@@ -60,6 +59,7 @@ class Recovery:
                     if len(asked[participant]) == COMMANDS_AT_ONCE:
                         self._ask(participant, asked[participant])
                         asked[participant] = []
+        seam("recovery.replayed")
         coordinator.suspects.located()
         coordinator.active = active
         for name, commands in asked.items():

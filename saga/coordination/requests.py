@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Act",
     "Blocked",
+    "Cut",
     "DropSchedule",
     "ForgetListener",
     "GivenUp",
     "Heard",
+    "LetGo",
     "Look",
     "Lost",
     "Lowered",
@@ -71,6 +73,11 @@ class StartSagas:
     reply: Future[list[Completion]]
     _open: list[None] = field(default_factory=lambda: [None])
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has claimed it yet."""
+        return bool(self._open)
+
     def claim(self) -> bool:
         """Return True to the first who asks: the coordinator, which then begins, or the caller, who has waited
         long enough and withdraws it."""
@@ -113,6 +120,28 @@ class ForgetListener:
 
     context: str
     event_type: str | None
+    reply: Future[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Take a snapshot of all files that are written to here, of one moment in the order of messages (ADR 16).
+
+    `take(name)` is called for `saga` at once, and by each context when it has handled what it was sent before; it never
+    raises. The reply's result are the contexts that will call it.
+    """
+
+    take: Callable[[str], None]
+    reply: Future[list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """Let go of sagas (number and id) that ended before a time, and whose commands no context remembers; or, for None,
+    of some events that nobody needs and that are as old. The reply's result is how many these were."""
+
+    sagas: list[tuple[int, str]] | None
+    before_ms: int
     reply: Future[int]
 
 

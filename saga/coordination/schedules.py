@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 import msgspec
-import structlog
 from msgspec import Raw
 
 from saga.codec import codec_for
@@ -26,12 +25,14 @@ from saga.coordination.instances import Instance
 from saga.coordination.ledger import Ledger
 from saga.errors import BadSchedule, SagaError, ScheduleConflict, UsageError
 from saga.flow.definition import Definition
+from saga.log import Log
 from saga.schedules import DUE_AT, SCHEDULE, due_text, run_id
+from saga.seams import seam
 from saga.store import SagaStore, ScheduleRow, schedule_digest
 
 __all__ = ["Schedules", "new_row"]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.schedules")
+log = Log("saga.schedules")
 
 RUNS_AT_ONCE = 64
 """Runs that are started in one batch; the rest follows in the next, so that messages get their turn."""
@@ -215,6 +216,7 @@ class Schedules:
             if started:
                 row = row._replace(last_ms=due_ms, runs=row.runs + 1)
             row = row._replace(next_ms=next_ms)
+        seam("schedule.runs-started")
         self._keep(row._replace(next_ms=runs.next_ms))
 
     def _hold(self, row: ScheduleRow, problem: str) -> None:

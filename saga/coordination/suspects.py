@@ -18,15 +18,15 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from saga.coordination.envelopes import Answer, RetryEvent
 from saga.coordination.evaluation import Author
 from saga.coordination.guard import Busy
 from saga.flow.definition import Definition, Function
+from saga.log import Log
 from saga.machine import stimuli as s
 from saga.machine.state import Phase
 from saga.machine.turn import Stuck
+from saga.seams import seam
 from saga.store import COORDINATOR, SuspectKey, SuspectRow
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SuspectAuthor", "Suspects"]
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger("saga.recovery")
+log = Log("saga.recovery")
 
 TRIED = 2
 """Stops after which something is carried out alone."""
@@ -207,6 +207,7 @@ class Suspects:
             row = self._queue.pop(0)
             if row.key in self._rows and self._send(row):
                 self._on_trial = row
+                seam("suspects.on-trial")
                 self._until = time.monotonic() + self._limit_s + MARGIN_S
                 log.warning(
                     "suspect_on_trial", participant=row.participant, kind=row.kind, no=row.no, stops=row.stops

@@ -64,7 +64,7 @@ def apply(state: State, record: r.Record) -> None:
     """Apply `record` to a state that is there. Raises Unfitting, and spoils the state, if it does not fit."""
     try:
         _APPLY[type(record)](state, record)
-    except (KeyError, AttributeError, IndexError) as error:
+    except (KeyError, AttributeError, IndexError, ValueError) as error:
         raise Unfitting(f"{record!r} does not fit saga {state.id!r}: {error!r}") from error
 
 

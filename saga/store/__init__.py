@@ -15,6 +15,16 @@ Rules
 8. JSON is stored as text, times as UTC ms, so that SQL on the documented views is a public interface.
 """
 
+from saga.store.asking import (
+    Answered,
+    Asked,
+    answer,
+    answer_to,
+    ask,
+    clear_requests,
+    take_request,
+    withdraw,
+)
 from saga.store.batch import (
     Batch,
     DefinitionRow,
@@ -31,6 +41,7 @@ from saga.store.batch import (
 )
 from saga.store.context_rows import ContextChanges, InboxRow, OutboxRow, RetryRow, StoreState
 from saga.store.context_store import ContextStore
+from saga.store.copying import Copied, CopyPlace, Snapshot, copy_unowned, data_files, refuse_a_running_store
 from saga.store.digest import FIRST, chain, digest_of, schedule_digest
 from saga.store.errors import (
     CannotOpen,
@@ -55,6 +66,8 @@ __all__ = [
     "MEMORY",
     "PRUNED_AT_ONCE",
     "UNNUMBERED",
+    "Answered",
+    "Asked",
     "Batch",
     "CannotOpen",
     "Cell",
@@ -62,6 +75,8 @@ __all__ = [
     "ContextChanges",
     "ContextFacts",
     "ContextStore",
+    "Copied",
+    "CopyPlace",
     "DefinitionRow",
     "DiskFull",
     "EventRow",
@@ -82,6 +97,7 @@ __all__ = [
     "SagaRow",
     "SagaStore",
     "ScheduleRow",
+    "Snapshot",
     "StoreFacts",
     "StoreFiles",
     "StoreReader",
@@ -92,10 +108,19 @@ __all__ = [
     "TransactionLost",
     "TryAgain",
     "WaitRow",
+    "answer",
+    "answer_to",
+    "ask",
     "chain",
+    "clear_requests",
+    "copy_unowned",
+    "data_files",
     "digest_of",
     "is_locked",
     "read_owner",
+    "refuse_a_running_store",
     "schedule_digest",
+    "take_request",
     "verify",
+    "withdraw",
 ]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from saga.errors import CorruptStore, ForkedRuntime, SagaError, StoreError, StoreFailed
+from saga.seams import seam
 from saga.store.errors import CannotOpen, ConstraintFailed, DiskFull, FileLocked
 from saga.store.files import MEMORY
 
@@ -50,6 +51,9 @@ four times.
 
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 """A WAL that a long reader has let grow larger is cut back to this as soon as it is started anew."""
+
+LONGEST_WORDS = 200
+"""Characters of SQLite's own words about damage that go into a message."""
 
 OLDEST_SQLITE = (3, 37, 0)
 """The first with STRICT tables."""
@@ -84,6 +88,7 @@ def open_owner(
         )
     except sqlite3.Error as error:
         raise translated(error, path, opening=True) from error
+    seam("file.connected")
     try:
         _set_pragmas(connection, path)
     except sqlite3.Error as error:
@@ -116,6 +121,7 @@ def _set_pragmas(connection: sqlite3.Connection, path: str) -> None:
             found is not None and found[0] != value
         ):  # None: mmap is not compiled in, or there is none in memory
             raise CannotOpen(path, f"SQLite does not take {name}={value}, it stays {found[0]}")
+        seam("file.pragma-set")
 
 
 def open_reader(path: str, *, any_thread: bool = False) -> sqlite3.Connection:
@@ -233,7 +239,7 @@ def translated(error: BaseException, path: str, *, part: str = "", opening: bool
         if getattr(error, "sqlite_errorcode", None) in _NO_SPACE or code == sqlite3.SQLITE_FULL:
             return DiskFull(path)
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            return CorruptStore(path, str(error))
+            return CorruptStore(path, _in_a_line(error))
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return FileLocked(path)
         if opening:
@@ -245,6 +251,12 @@ def translated(error: BaseException, path: str, *, part: str = "", opening: bool
             return CannotOpen(path, error.strerror or str(error))
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     return StoreFailed(path, f"failed with {name} ({error})")
+
+
+def _in_a_line(error: sqlite3.Error) -> str:
+    """Return what SQLite says about damage; it may quote a whole definition of a table, damaged as it is."""
+    words = " ".join("".join(each if each.isprintable() else " " for each in str(error)).split())
+    return words if len(words) <= LONGEST_WORDS else f"{words[:LONGEST_WORDS]} ..."
 
 
 def _is_binding_error(error: BaseException) -> bool:
@@ -299,9 +311,13 @@ def shrink_wal(connection: sqlite3.Connection) -> bool:
 
     The busy timeout is off meanwhile: the owner does not wait for a reader. Errors of sqlite3 pass through.
     """
-    connection.execute("PRAGMA busy_timeout=0").fetchall()
+    cursor = connection.cursor()
+    cursor.row_factory = None  # user code may have set one of its own
+    cursor.execute("PRAGMA busy_timeout=0").fetchall()
     try:
-        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        seam("checkpoint.before")
+        busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        seam("checkpoint.after")
         return not busy
     finally:
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}").fetchall()

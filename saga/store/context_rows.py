@@ -99,6 +99,7 @@ class ContextChanges:
     __slots__ = (
         "coordinator_commit_no",
         "floor",
+        "forgot",
         "inbox",
         "outbox",
         "positions",
@@ -119,6 +120,8 @@ class ContextChanges:
         """(event_no, event_type) → the retry, or None when it is settled."""
         self.retries_due = False
         """Whether `ContextStore.retry_now` was called."""
+        self.forgot = False
+        """Whether `ContextStore.forget_sagas` or `forget_sent` has forgotten anything."""
         self.floor = 0
         """No command with a lower number is open; 0: as before."""
         self.coordinator_commit_no = 0
@@ -130,5 +133,11 @@ class ContextChanges:
     def is_empty(self) -> bool:
         """Whether there is nothing that needs a commit. `floor` and `coordinator_commit_no` alone do not."""
         return not (
-            self.inbox or self.outbox or self.positions or self.retries or self.relayed_no or self.retries_due
+            self.inbox
+            or self.outbox
+            or self.positions
+            or self.retries
+            or self.relayed_no
+            or self.retries_due
+            or self.forgot
         )

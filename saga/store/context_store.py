@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import msgspec
 
 from saga.errors import DataLossDetected, SagaError, StoreFailed
+from saga.seams import seam
 from saga.store.authorizer import Guard
 from saga.store.connection import (
     WAL_LIMIT_BYTES,
@@ -53,6 +54,8 @@ from saga.store.context_rows import (
 from saga.store.context_writing import Statements
 from saga.store.errors import TransactionLost
 from saga.store.files import MEMORY, StoreFiles
+from saga.store.guarded import GuardedConnection, finish_statements
+from saga.store.rows import FEW, check_few
 from saga.store.schema import CONTEXT
 
 if TYPE_CHECKING:
@@ -91,8 +94,11 @@ class ContextStore:
 
     def __init__(self, connection: sqlite3.Connection, path: str, name: str) -> None:
         self._connection = connection
-        self._execute = connection.cursor().execute  # one cursor, since making one costs 0.3 µs
+        self._cursor = connection.cursor()  # one cursor, since making one costs 0.3 µs
+        self._execute = self._cursor.execute
         self._guard = Guard(connection)
+        if isinstance(connection, GuardedConnection):
+            connection.guard = self._guard
         self._guard.install()
         self._statements = Statements(self._guard)
         self._pid = os.getpid()
@@ -121,10 +127,13 @@ class ContextStore:
             raise DataLossDetected(
                 path, f"is missing or empty, but saga.db knows of {state.acknowledged} commits of it"
             )
+        seam("context-db.looked")
         # The isolation level makes Python send a BEGIN before a write outside of a transaction, which the
         # guard refuses: otherwise what user code writes after an INSERT OR ROLLBACK would be committed at
         # once, all by itself.
-        connection = open_owner(path, create=not exists, isolation_level="IMMEDIATE")
+        connection = open_owner(
+            path, create=not exists, isolation_level="IMMEDIATE", factory=GuardedConnection
+        )
         try:
             store = cls(connection, path, name)
             store._start(state, migrations)
@@ -144,6 +153,7 @@ class ContextStore:
         execute(statements.begin)
         try:
             CONTEXT.migrate(self._connection)
+            seam("context-db.migrated")
             row = execute(f"SELECT {FILE_COLUMNS} FROM _saga_file").fetchone()
             if row is None:
                 self.is_new = True
@@ -153,20 +163,24 @@ class ContextStore:
                     row,
                 )
             self._check(row, state)
+            check_few(execute, self.path, FEW[1])
             _, _, _, self.commit_no, _, self.floor, self.outbox_no = row
             self.db = Database(self._connection, execute_plugins=False, recursive_triggers=False)
             if migrations is not None:
                 self._migrate(migrations)
+                seam("context-db.author-migrated")
             self.commit_no += 1
             execute(
                 "UPDATE _saga_file SET epoch = ?, commit_no = ?, coordinator_commit_no = ?",
                 (state.epoch, self.commit_no, state.commit_no),
             )
+            seam("context-db.before-opening-commit")
             execute(statements.commit)
         except BaseException:
             roll_back(self._connection, statements.rollback)
             raise
         self._guard.ours = False
+        seam("context-db.after-opening-commit")
 
     def _check(self, row: tuple[Any, ...], state: StoreState) -> None:
         store_id, name, epoch, commit_no, coordinator_commit_no, _, outbox_no = row
@@ -215,6 +229,7 @@ class ContextStore:
             raise translated(error, self.path) from error
         finally:
             self._connection.close()
+        seam("context-db.closed")
 
     def abandon(self) -> None:
         """Close the connection after StoreFailed, writing nothing: the file stays as it is for the next
@@ -288,9 +303,7 @@ class ContextStore:
                 statements.outbox.run(execute, [(no, *row) for no, row in enumerate(changes.outbox, first)])
             if changes.positions:
                 part = "positions"
-                statements.positions.run(
-                    execute, [(type_, no, no) for type_, no in changes.positions.items()]
-                )
+                statements.positions.run(execute, list(changes.positions.items()))
             if changes.retries:
                 part = "retries"
                 statements.retries_over.run(
@@ -298,12 +311,15 @@ class ContextStore:
                 )
                 rows = [(*key, *row) for key, row in changes.retries.items() if row is not None]
                 statements.retries.run(execute, rows)
+                seam("context-db.retries-written")
             if changes.relayed_no:
                 part = "outbox"
                 execute(statements.forget, (changes.relayed_no,))
+                seam("context-db.outbox-forgotten")
             part = "file"
             execute(statements.file, (self.commit_no + 1, changes.coordinator_commit_no, changes.floor, last))
             part = "deferred constraints"
+            seam("context-db.before-commit")
             execute(statements.commit)
         except BaseException as error:
             self._undo_all(error, part)
@@ -311,6 +327,7 @@ class ContextStore:
             self._guard.ours = False
         self.commit_no += 1
         self.outbox_no, self.floor = last, max(self.floor, changes.floor)
+        seam("context-db.after-commit")
         self._commits_to_wal_check -= 1
         if self._commits_to_wal_check <= 0:
             self._check_wal()
@@ -323,6 +340,7 @@ class ContextStore:
         except sqlite3.Error as second:
             raise StoreFailed(self.path, f"a failed write cannot be rolled back: {second}") from error
         if isinstance(error, sqlite3.OperationalError) and "SQL statements in progress" in str(error):
+            finish_statements(self._connection, self._cursor)
             raise TransactionLost(self.path, _IN_PROGRESS) from error
         if isinstance(error, sqlite3.Error | OverflowError | UnicodeError):
             raise translated(error, self.path, part=part) from error
@@ -345,6 +363,7 @@ class ContextStore:
             self._execute(statement)
         except sqlite3.OperationalError as error:
             if "SQL statements in progress" in str(error):
+                finish_statements(self._connection, self._cursor)
                 raise TransactionLost(self.path, _IN_PROGRESS) from error
             if "no such savepoint" in str(error):
                 raise TransactionLost(self.path, _LOST) from error
@@ -358,7 +377,7 @@ class ContextStore:
         """Add to an error of user code, as a note, what it was not allowed to do, if that is why it was
         raised.
         """
-        if isinstance(error, sqlite3.DatabaseError) and self._guard.denied and "not authorized" in str(error):
+        if type(error) in _OF_SQLITE and self._guard.denied and "not authorized" in str(error):
             error.add_note(self._guard.denied)
             self._guard.denied = ""
 
@@ -369,12 +388,28 @@ class ContextStore:
         DiskFull, FileLocked, CorruptStore or StoreFailed: the attempt does not count, treat it as an error of
         `commit`.
         """
-        if not isinstance(error, sqlite3.DatabaseError) or isinstance(
-            error, sqlite3.IntegrityError | sqlite3.DataError
-        ):
+        if type(error) not in _OF_SQLITE:
             return None
         code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-        return translated(error, self.path) if code in _OUTAGES else None
+        if code not in _OUTAGES or (code != sqlite3.SQLITE_FULL and self._is_well(code)):
+            return None
+        return translated(error, self.path)
+
+    def _is_well(self, code: int) -> bool:
+        """Return whether this file can be read and written, in the transaction that is open: then an error of this
+        code was one of another database, which user code has opened by itself."""
+        if not self._connection.in_transaction:
+            return False
+        self._guard.ours = True
+        try:
+            for statement in (*_PROBE, *(_LOOK if code in _DAMAGES else ())):
+                if self._execute(statement).fetchall() not in ([], [("ok",)]):
+                    return False
+        except sqlite3.Error:
+            return False
+        finally:
+            self._guard.ours = False
+        return True
 
     # --- inbox, outbox, positions ---
 
@@ -450,10 +485,12 @@ class ContextStore:
 
     def consult(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Return what `read(connection)` returns; it may only look. Between transactions."""
-        self._guard.ours = True
+        connection, self._guard.ours = self._connection, True
+        factory, connection.row_factory = connection.row_factory, None  # user code may have one of its own
         try:
-            return read(self._connection)
+            return read(connection)
         finally:
+            connection.row_factory = factory
             self._guard.ours = False
 
     def prune(self, floor: int) -> int:
@@ -463,21 +500,54 @@ class ContextStore:
         """
         check_process(self._pid)
         inside = self._connection.in_transaction
+        if not inside:
+            self.begin()
         self._guard.ours = True
         try:
-            if inside:
-                return self._execute(self._statements.prune, (floor, PRUNED_AT_ONCE)).rowcount
-            self._execute(self._statements.begin)
             deleted = self._execute(self._statements.prune, (floor, PRUNED_AT_ONCE)).rowcount
-            self._execute(self._statements.file, (self.commit_no + 1, 0, floor, self.outbox_no))
-            self._execute(self._statements.commit)
         except BaseException as error:
             self._undo_all(error, "inbox")
         finally:
             self._guard.ours = False
-        self.commit_no += 1
-        self.floor = max(self.floor, floor)
+        seam("context-db.inbox-pruned")
+        if not inside:
+            changes = ContextChanges()
+            changes.floor = floor
+            self.commit(changes)
         return deleted
+
+    def forget_sagas(self, saga_ids: Iterable[str]) -> int:
+        """Forget the commands of these sagas, which are over for ever, in the open transaction; return how many. Set
+        `ContextChanges.forgot`, so that it is committed.
+        """
+        return self._delete(self._statements.forget_sagas, saga_ids)
+
+    def forget_sent(self, before_ms: int, after: str) -> tuple[int, str | None]:
+        """Forget what the application has sent itself and was answered before this time, in the open transaction.
+
+        Looks at 5,000 commands behind the id `after`; returns how many were forgotten, and where to go on, None at
+        the end. Set `ContextChanges.forgot`, so that it is committed.
+        """
+        statement = (
+            "SELECT command_id, number IS NULL AND at_ms < ? FROM _saga_inbox"
+            " WHERE command_id > max(?, 'send:') AND command_id < 'send;' ORDER BY command_id LIMIT ?"
+        )
+        rows = self._read(statement, (before_ms, after, PRUNED_AT_ONCE))
+        old = [command_id for command_id, is_old in rows if is_old]
+        count = 0
+        if old:
+            self._delete(self._statements.forget_sent, old)
+            count = self._delete(self._statements.forget_answers, old)
+        return count, rows[-1][0] if len(rows) == PRUNED_AT_ONCE else None
+
+    def _delete(self, statement: str, ids: Iterable[str]) -> int:
+        self._guard.ours = True
+        try:
+            return self._execute(statement, (_json(ids),)).rowcount
+        except sqlite3.Error as error:
+            raise translated(error, self.path) from error
+        finally:
+            self._guard.ours = False
 
     def _read(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         self._guard.ours = True
@@ -510,12 +580,16 @@ _LOST = "user code has ended the transaction (INSERT OR ROLLBACK, RAISE(ROLLBACK
 _IN_PROGRESS = (
     "a statement that writes was not finished: read all rows of INSERT ... RETURNING, or close its cursor"
 )
-_OUTAGES = frozenset(
-    {
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_CANTOPEN,
-    }
+_OF_SQLITE = (sqlite3.DatabaseError, sqlite3.OperationalError)
+"""Exactly these; one that the author has derived from them is the author's."""
+_DAMAGES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_OUTAGES = _DAMAGES | {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+_PROBE = (
+    "SAVEPOINT _saga_probe",
+    "CREATE TABLE _saga_probe (filling)",
+    "INSERT INTO _saga_probe VALUES (zeroblob(65536))",
+    "ROLLBACK TO _saga_probe",
+    "RELEASE _saga_probe",
 )
+"""Whether pages can be had: after an error of the disk SQLite gives none before the transaction is rolled back."""
+_LOOK = ("PRAGMA quick_check(1)",)

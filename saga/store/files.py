@@ -4,6 +4,7 @@
     <directory>/<context>.db      one per context, written by that context alone
     <directory>/runtime.lock      held by the runtime that owns the store
     <directory>/runtime.running   what that runtime is carrying out right now; a hint, can be deleted
+    <directory>/runtime.request   what somebody outside asks of it (see `asking`); can be deleted
 
 `MEMORY` instead of a directory keeps every file in memory: each is private to the connection that opened it,
 so all reads go through the owner, and all is gone at the end.

@@ -287,7 +287,8 @@ class ContextReader:
     def kept_from(self) -> int:
         """Return the number from which on no answer was forgotten.
 
-        Only those below the floor are forgotten, and the lowest first: so what is kept has no gap.
+        Only those below the floor are forgotten, and the lowest first: so what is kept has no gap, but for the
+        commands of sagas that are gone, or about to be.
         """
         lowest = self._rows("SELECT min(number) FROM _saga_inbox WHERE number IS NOT NULL")[0][0]
         return self.floor() if lowest is None else min(lowest, self.floor())

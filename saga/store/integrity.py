@@ -16,16 +16,18 @@ import sqlite3
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from saga.errors import CorruptStore, SagaError, StoreNotFound
 from saga.store.batch import JournalRow
 from saga.store.connection import open_reader, translated
-from saga.store.digest import schedule_digest
+from saga.store.digest import ROWS, schedule_digest
 from saga.store.files import StoreFiles
 from saga.store.queries import JOURNAL_COLUMNS, verified
 from saga.store.reading import StoreReader
-from saga.store.schema import CONTEXT
+from saga.store.rows import redefined, unfitting
+from saga.store.schema import CONTEXT, SAGA
 
 __all__ = [
     "Finding",
@@ -107,12 +109,31 @@ def check_file(path: str, *, quick: bool = False) -> Iterator[Finding]:
                 yield Finding(
                     "error", path, f"row {row} of {table} refers to a row of {parent} that is not there"
                 )
+            yield from _check_words(connection, path)
         finally:
             connection.close()
     except sqlite3.Error as error:
         yield _finding(translated(error, path, opening=True), path)
     except SagaError as error:
         yield _finding(error, path)
+
+
+def _check_words(connection: sqlite3.Connection, path: str) -> Iterator[Finding]:
+    """Yield tables that are defined in other words than ours, and rows that do not fit their digests."""
+    schema = (
+        SAGA if connection.execute("PRAGMA application_id").fetchone()[0] == SAGA.application_id else CONTEXT
+    )
+    if connection.execute("PRAGMA user_version").fetchone()[0] != schema.version:
+        return  # an older one, whose rows have no digests; the next owner makes it a newer one
+    for name in redefined(connection, schema):
+        yield Finding("error", path, f"{name} is not defined as it was made")
+    if schema is SAGA:
+        for (store_id,) in connection.execute("SELECT store_id FROM store WHERE high_again != high_ms"):
+            yield Finding("error", path, f"{store_id!r} in store knows another latest time than was written")
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    for table in tables & ROWS.keys():
+        for key in islice(unfitting(connection.execute, table), 100):
+            yield Finding("error", path, f"{key} in {table} does not fit its digest")
 
 
 def _finding(error: SagaError, path: str) -> Finding:

@@ -21,6 +21,7 @@ from typing import Final
 import msgspec
 
 from saga.errors import StoreInUse
+from saga.seams import seam
 from saga.store.connection import check_process
 from saga.store.errors import CannotOpen
 from saga.store.files import StoreFiles
@@ -59,8 +60,10 @@ class OwnerLock:
         Raises StoreInUse with what the lock file says about the owner, CannotOpen.
         """
         files.make_directory()
+        seam("lock.directory-made")
         path = files.lock
         fd = _open_and_lock(path)
+        seam("lock.taken")
         before = _read(path)
         known = None if before is None else before.store_id
         lock = cls(path, fd, Owner(os.getpid(), socket.gethostname(), since, known))
@@ -90,8 +93,11 @@ class OwnerLock:
         # One write over the old content, then the rest is cut off: no moment at which the file is empty.
         try:
             os.lseek(self._fd, 0, os.SEEK_SET)
+            seam("lock.before-write")
             os.write(self._fd, data)
+            seam("lock.before-cut")
             os.ftruncate(self._fd, len(data))
+            seam("lock.after-write")
         except OSError as error:
             raise CannotOpen(self._path, f"cannot be written: {error.strerror}") from error
 
@@ -101,7 +107,9 @@ class OwnerLock:
         """
         if self._fd >= 0 and os.getpid() == self._pid:
             _held.discard(self)
+            seam("lock.before-release")
             os.close(self._fd)
+            seam("lock.after-release")
         self._fd = -1
 
     def __enter__(self) -> OwnerLock:
@@ -160,6 +168,7 @@ def _open_and_lock(path: str) -> int:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | _FLAGS, 0o644)
         except OSError as error:
             raise CannotOpen(path, f"cannot be opened: {error.strerror}") from error
+        seam("lock.opened")
         # Somebody may have deleted the file since it was opened: then we have locked one that nobody else can
         # see.
         if _try_lock(fd) and _is_same(path, fd):

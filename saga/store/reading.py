@@ -166,6 +166,13 @@ class StoreReader:
         """Return what saga.db says about itself."""
         return StoreFacts._make(self._rows(f"SELECT {STORE_COLUMNS} FROM store")[0])
 
+    def pruned_ms(self) -> int:
+        """Return the time before which sagas that ended may be gone, 0 when none is."""
+        if self._rows("PRAGMA user_version")[0][0] < 2:
+            return 0  # by an older version, and not opened since
+        pruned_ms: int = self._rows("SELECT pruned_ms FROM store")[0][0]
+        return pruned_ms
+
     def participants(self) -> dict[str, Participant]:
         """Return name → (kind, next_number, commit_no, outbox_no)."""
         rows = self._rows(

@@ -24,6 +24,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+from saga.seams import seam
 from saga.store.errors import CannotOpen
 
 __all__ = ["COORDINATOR", "UNNUMBERED", "Cell", "Kind", "Noted", "Running", "read_running"]
@@ -118,10 +119,13 @@ def _mapped(path: str, data: bytes) -> mmap.mmap:
     new = f"{path}.new"
     fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o644)
     try:
+        seam("running.before-write")
         if os.write(fd, data) < len(data):
             raise OSError(errno.ENOSPC, "the disk is full")
         mapped = mmap.mmap(fd, len(data))
+        seam("running.before-replacing")
         os.replace(new, path)
+        seam("running.after-replacing")
     except BaseException:
         os.unlink(new)
         raise

@@ -12,7 +12,10 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
+import msgspec
+
 from saga.errors import CorruptStore, DataLossDetected, SagaError, StoreFailed
+from saga.seams import seam
 from saga.store.batch import Batch
 from saga.store.connection import (
     WAL_LIMIT_BYTES,
@@ -28,6 +31,7 @@ from saga.store.connection import (
 from saga.store.files import MEMORY, StoreFiles
 from saga.store.lock import OwnerLock
 from saga.store.queries import EVENT_COLUMNS, JOURNAL_COLUMNS, SAGA_COLUMNS, SagaQueries, verified
+from saga.store.rows import FEW, check_few
 from saga.store.running import Noted, read_running
 from saga.store.schema import CONTEXT, SAGA
 from saga.store.writing import LISTENERS, PARTS, Execute
@@ -39,13 +43,16 @@ T = TypeVar("T")
 PRUNED_AT_ONCE = 10_000
 """How many events one commit deletes at most, so that no commit becomes long."""
 
+OF_A_SAGA = ("journal", "tags", "waits", "tasks", "timers", "open_incidents")
+"""The tables whose rows belong to one saga each."""
+
 COMMITS_BETWEEN_WAL_CHECKS = 256
 
 STORE_COLUMNS = "store_id, epoch, commit_no, clean, high_ms, saga_no, event_no, clock"
 
 _STORE = (
-    "UPDATE store SET commit_no = ?, high_ms = max(high_ms, ?), saga_no = max(saga_no, ?),"
-    " event_no = max(event_no, ?)"
+    "UPDATE store SET commit_no = ?1, high_ms = max(high_ms, ?2), high_again = max(high_ms, ?2),"
+    " saga_no = max(saga_no, ?3), event_no = max(event_no, ?4)"
 )
 
 _GIVEN = {
@@ -101,6 +108,7 @@ class SagaStore(SagaQueries):
         exists = not files.in_memory and SAGA.look(path) is not None
         if not exists:
             _refuse_loss(files, known)
+        seam("saga-db.looked")
         connection = open_owner(path, create=not exists)
         store = cls(connection, path)
         try:
@@ -112,6 +120,7 @@ class SagaStore(SagaQueries):
             raise
         if lock is not None:
             lock.note_store(store.store_id)
+        seam("saga-db.noted-in-lock")
         return store
 
     def _start(self, now_ms: int, known: str | None, running: str) -> None:
@@ -119,6 +128,7 @@ class SagaStore(SagaQueries):
         execute("BEGIN IMMEDIATE")
         try:
             SAGA.migrate(self._connection)
+            seam("saga-db.migrated")
             row = execute(f"SELECT {STORE_COLUMNS} FROM store").fetchone()
             if row is None:
                 row = (str(uuid.uuid4()), 0, 0, 1, now_ms, 0, 0, None)
@@ -129,6 +139,9 @@ class SagaStore(SagaQueries):
                 self.is_new = True
             else:
                 self.is_new = False
+            if execute("SELECT high_again != high_ms FROM store").fetchone()[0]:
+                raise CorruptStore(self._path, "the latest time that is known is not what was written")
+            check_few(execute, self._path, FEW[0])
             self.store_id, epoch, commit_no, clean, high_ms, saga_no, event_no, self.clock = row
             if known is not None and known != self.store_id:
                 raise DataLossDetected(
@@ -141,13 +154,15 @@ class SagaStore(SagaQueries):
                 self._suspect(read_running(running, self.store_id, epoch), now_ms)
             self.ended_cleanly, self.next_saga_no, self.next_event_no = bool(clean), saga_no + 1, event_no + 1
             execute(
-                "UPDATE store SET epoch = ?, commit_no = ?, clean = 0, high_ms = ?",
+                "UPDATE store SET epoch = ?1, commit_no = ?2, clean = 0, high_ms = ?3, high_again = ?3",
                 (self.epoch, self.commit_no, self.high_ms),
             )
+            seam("saga-db.before-opening-commit")
             execute("COMMIT")
         except BaseException:
             roll_back(self._connection)
             raise
+        seam("saga-db.after-opening-commit")
 
     def _suspect(self, noted: list[Noted], now_ms: int) -> None:
         """Count what was being carried out when the last run was cut off; in the commit of the new epoch, so once.
@@ -158,6 +173,7 @@ class SagaStore(SagaQueries):
             (given,) = self._execute(_GIVEN[each.kind], {"name": each.participant}).fetchone() or (0,)
             if each.no <= given:
                 self._execute(_SUSPECT, (each.participant, each.kind, each.no, each.alone, now_ms))
+                seam("saga-db.suspect-counted")
 
     def close(self, *, clean: bool = True) -> None:
         """Close the file, with `clean` as ended in order: the next start then knows that nothing was cut off.
@@ -168,12 +184,14 @@ class SagaStore(SagaQueries):
         try:
             if clean:
                 self._in_transaction("store", lambda execute: execute("UPDATE store SET clean = 1"))
+                seam("saga-db.marked-clean")
                 if self._path != MEMORY:
                     shrink_wal(self._connection)
         except sqlite3.Error as error:
             raise translated(error, self._path) from error
         finally:
             self._connection.close()
+        seam("saga-db.closed")
 
     def abandon(self) -> None:
         """Close the connection after StoreFailed, writing nothing: the files stay as they are for the next
@@ -204,11 +222,13 @@ class SagaStore(SagaQueries):
             high_saga = max((row[0] for row in batch.new_sagas), default=0)
             high_event = max((row[0] for row in batch.events), default=0)
             execute(_STORE, (commit_no, batch.high_ms, high_saga, high_event))
+            seam("saga-db.before-commit")
             execute("COMMIT")
         except BaseException as error:
             self._undo(error, part)
         self.commit_no = commit_no
         self.high_ms = max(self.high_ms, batch.high_ms)
+        seam("saga-db.after-commit")
         self._commits_to_wal_check -= 1
         if self._commits_to_wal_check <= 0:
             self._check_wal()
@@ -235,10 +255,12 @@ class SagaStore(SagaQueries):
             execute("BEGIN IMMEDIATE")
             result = write(execute)
             execute(_STORE, (commit_no, 0, 0, 0))
+            seam("saga-db.before-small-commit")
             execute("COMMIT")
         except BaseException as error:
             self._undo(error, part)
         self.commit_no = commit_no
+        seam("saga-db.after-small-commit")
         return result
 
     def _check_wal(self) -> None:
@@ -264,22 +286,53 @@ class SagaStore(SagaQueries):
         """Store what describes the clock, as JSON; None for the system's clock. In a commit of its own."""
         self._in_transaction("store", lambda execute: execute("UPDATE store SET clock = ?", (clock,)))
         self.clock = clock
+        seam("saga-db.clock-kept")
 
     def prune_events(
-        self, below_no: int, listeners: Mapping[tuple[str, str], int | None] | None = None
+        self,
+        below_no: int,
+        listeners: Mapping[tuple[str, str], int | None] | None = None,
+        before_ms: int | None = None,
     ) -> int:
-        """Delete events with a number below `below_no`, at most 10,000 of them, and return how many that
-        were; write how far `listeners` have come, as `Batch.listeners` does.
+        """Delete events with a number below `below_no` (and logged before this time), at most 10,000 of them, and
+        return how many that were; write how far `listeners` have come, as `Batch.listeners` does.
 
         In a commit of its own; call it again while it returns 10,000.
         """
-        statement = "DELETE FROM events WHERE no IN (SELECT no FROM events WHERE no < ? ORDER BY no LIMIT ?)"
+        statement = (
+            "DELETE FROM events WHERE no IN"
+            " (SELECT no FROM events WHERE no < ? AND at_ms < ifnull(?, at_ms + 1) ORDER BY no LIMIT ?)"
+        )
 
         def write(execute: Execute) -> int:
             LISTENERS.run(execute, listeners or {})
-            return execute(statement, (below_no, PRUNED_AT_ONCE)).rowcount
+            return execute(statement, (below_no, before_ms, PRUNED_AT_ONCE)).rowcount
 
-        return self._in_transaction("events", write)
+        pruned = self._in_transaction("events", write)
+        seam("saga-db.events-pruned")
+        return pruned
+
+    def begin_pruning(self, before_ms: int) -> None:
+        """Write down that sagas which ended before this time may be gone, before any is; in a commit of its own."""
+        if self._read("SELECT pruned_ms FROM store")[0][0] < before_ms:
+            write = "UPDATE store SET pruned_ms = ?"
+            self._in_transaction("store", lambda execute: execute(write, (before_ms,)))
+
+    def prune_sagas(self, nos: Sequence[int], before_ms: int) -> int:
+        """Delete the sagas of these numbers, with all their rows, unless they have not ended before this time; return
+        how many that were. In a commit of its own."""
+        over = (
+            "SELECT no FROM sagas WHERE ended_ms < ? AND no IN (SELECT value FROM json_each(?))",
+            (before_ms, msgspec.json.encode(list(nos)).decode()),
+        )
+
+        def write(execute: Execute) -> int:
+            gone = msgspec.json.encode([no for (no,) in execute(*over).fetchall()]).decode()
+            for table in OF_A_SAGA:
+                execute(f"DELETE FROM {table} WHERE saga_no IN (SELECT value FROM json_each(?))", (gone,))
+            return execute("DELETE FROM sagas WHERE no IN (SELECT value FROM json_each(?))", (gone,)).rowcount
+
+        return self._in_transaction("sagas", write)
 
     # --- reading ---
 

@@ -70,8 +70,8 @@ class Schema:
         return _saga_migrations() if self is SAGA else _context_migrations()
 
 
-SAGA = Schema("the saga.db of a store", 0x53414741, 1, "saga")  # "SAGA"
-CONTEXT = Schema("the file of a context", 0x53414743, 1, "_saga")  # "SAGC"
+SAGA = Schema("the saga.db of a store", 0x53414741, 3, "saga")  # "SAGA"
+CONTEXT = Schema("the file of a context", 0x53414743, 2, "_saga")  # "SAGC"
 
 
 def _statements(script: str) -> Iterator[str]:
@@ -99,7 +99,24 @@ def _saga_migrations() -> Migrations:
         for statement in _statements("schema.sql"):
             db.execute(statement)
 
+    @migrations()
+    def retention(db: Database) -> None:
+        # Sagas that ended before this time may be gone, and with them what contexts remember of their commands.
+        db.execute("ALTER TABLE store ADD COLUMN pruned_ms INTEGER NOT NULL DEFAULT 0")
+
+    @migrations()
+    def digests_of_rows(db: Database) -> None:
+        for table in ("sagas", "events", "participants", "listeners", "schedules"):
+            _add_digest(db, table)
+        # high_ms once more: a time that is not what it was would let everything fall due
+        db.execute("ALTER TABLE store ADD COLUMN high_again INTEGER")
+
     return migrations
+
+
+def _add_digest(db: Database, table: str) -> None:
+    """Add the digest of `digest.ROWS` to the rows of a table; NULL: written before there was one."""
+    db.execute(f"ALTER TABLE {table} ADD COLUMN row_digest BLOB")
 
 
 def _context_migrations() -> Migrations:
@@ -111,5 +128,10 @@ def _context_migrations() -> Migrations:
     def first_schema(db: Database) -> None:
         for statement in _statements("context_schema.sql"):
             db.execute(statement)
+
+    @migrations()
+    def digests_of_rows(db: Database) -> None:
+        for table in ("_saga_inbox", "_saga_outbox", "_saga_positions", "_saga_retries"):
+            _add_digest(db, table)
 
     return migrations

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from saga.store.batch import Definition, JournalTuple, NewEvent, NewSaga, SagaUpdate, ScheduleRow
 from saga.store.bulk import MAYBE, NOTHING, SMALL_SIZES, Bulk, flat
+from saga.store.digest import row_digest
 
 __all__ = ["LISTENERS", "PARTS", "Execute"]
 
@@ -33,6 +34,7 @@ def _flat_sagas(rows: Sequence[NewSaga]) -> list[Any]:
         values += row[:6]
         values += (NOTHING if ended is None else ended, row[7], bytearray(row[8]), row[9])
         values += (NOTHING if causation is None else causation, row[11])
+        values.append(row_digest(row[0], row[1], row[2], row[11]))
     return values
 
 
@@ -47,7 +49,11 @@ def _flat_journal(rows: Sequence[JournalTuple]) -> list[Any]:
 
 
 def _flat_events(rows: Sequence[NewEvent]) -> list[Any]:
-    return flat([(*row[:4], row[4].decode(), *row[5:]) for row in rows])
+    return flat([_with_digest(*row[:4], row[4].decode(), *row[5:]) for row in rows])
+
+
+def _with_digest(*row: Any) -> tuple[Any, ...]:
+    return (*row, row_digest(*row))
 
 
 _DEFINITIONS = Bulk(
@@ -58,8 +64,8 @@ _DEFINITIONS = Bulk(
 )
 _SAGAS = Bulk(
     "INSERT INTO sagas (no, id, definition_no, status, busy, started_ms, ended_ms, input_type, input_digest,"
-    " correlation, causation, first_event_no) VALUES",
-    f"(?,?,?,?,?,?,{MAYBE},?,?,?,{MAYBE},?)",
+    " correlation, causation, first_event_no, row_digest) VALUES",
+    f"(?,?,?,?,?,?,{MAYBE},?,?,?,{MAYBE},?,?)",
     flatten=_flat_sagas,
 )
 _JOURNAL = Bulk(
@@ -69,8 +75,8 @@ _JOURNAL = Bulk(
 )
 _TAGS = Bulk("INSERT INTO tags (saga_no, key, value) VALUES", "(?,?,?)")
 _EVENTS = Bulk(
-    "INSERT INTO events (no, id, type, key, payload, at_ms, source, correlation, causation) VALUES",
-    f"(?,?,?,{MAYBE},?,?,?,?,{MAYBE})",
+    "INSERT INTO events (no, id, type, key, payload, at_ms, source, correlation, causation, row_digest) VALUES",
+    f"(?,?,?,{MAYBE},?,?,?,?,{MAYBE},?)",
     flatten=_flat_events,
 )
 
@@ -86,6 +92,13 @@ class _Updates:
 
     def run(self, execute: Execute, rows: Mapping[Any, tuple[Any, ...]]) -> None:
         self._statement.run(execute, [(key, *row) for key, row in rows.items()])
+
+
+class _Participants(_Updates):
+    """The same with the digest of each row."""
+
+    def run(self, execute: Execute, rows: Mapping[Any, tuple[Any, ...]]) -> None:
+        super().run(execute, {key: (*row, row_digest(key, *row)) for key, row in rows.items()})
 
 
 class _SagaUpdates:
@@ -134,14 +147,25 @@ class _Numbers(_Settings):
         self._set.run(execute, [(*key, number) for key, number in rows.items() if number is not None])
 
 
+class _Listeners(_Settings):
+    """The same with the digest of each row."""
+
+    def run(self, execute: Execute, rows: Mapping[tuple[Any, str], int | None]) -> None:  # type: ignore[override]
+        digested = {
+            key: None if position is None else (position, row_digest(*key, position))
+            for key, position in rows.items()
+        }
+        super().run(execute, digested)
+
+
 class _Schedules:
     """Schedules by name, or None where there shall be none: a few at a time, and seldom."""
 
     _over = "DELETE FROM schedules WHERE name = ?"
     _set = (
         "INSERT OR REPLACE INTO schedules (name, saga, input_type, input, tags, cron, time_zone, missed, overlap,"
-        " digest, since_ms, next_ms, last_ms, runs, problem)"
-        " VALUES (?,?,?,CAST(? AS TEXT),CAST(? AS TEXT),?,?,?,?,?,?,?,?,?,?)"
+        " digest, since_ms, next_ms, last_ms, runs, problem, row_digest)"
+        " VALUES (?,?,?,CAST(? AS TEXT),CAST(? AS TEXT),?,?,?,?,?,?,?,?,?,?,?)"
     )
 
     def run(self, execute: Execute, rows: Mapping[str, ScheduleRow | None]) -> None:
@@ -149,7 +173,7 @@ class _Schedules:
             if row is None:
                 execute(self._over, (name,))
             else:
-                execute(self._set, row)
+                execute(self._set, (*row, row_digest(row.name, *row[10:])))
 
 
 _SAGA_UPDATES = _SagaUpdates(
@@ -161,12 +185,12 @@ _SAGA_UPDATES = _SagaUpdates(
     ),
     f"status = ?, busy = ?, ended_ms = {MAYBE}, refusal_code = {MAYBE}, refusal_reason = {MAYBE}",
 )
-_PARTICIPANTS = _Updates(
+_PARTICIPANTS = _Participants(
     Bulk(
-        "INSERT INTO participants (name, kind, next_number, commit_no, outbox_no) VALUES",
-        "(?,?,?,?,?)",
+        "INSERT INTO participants (name, kind, next_number, commit_no, outbox_no, row_digest) VALUES",
+        "(?,?,?,?,?,?)",
         "ON CONFLICT DO UPDATE SET kind = excluded.kind, next_number = excluded.next_number,"
-        " commit_no = excluded.commit_no, outbox_no = excluded.outbox_no",
+        " commit_no = excluded.commit_no, outbox_no = excluded.outbox_no, row_digest = excluded.row_digest",
         sizes=(8, 4, 2, 1),
     )
 )
@@ -185,7 +209,7 @@ _TASKS = _Settings(
 )
 _TIMERS = _Numbers("timers", "name", ("due_ms",), "(?,?,?)")
 _INCIDENTS = _Settings("open_incidents", "path", ("kind", "reason", "since_ms"), "(?,?,?,?,?)")
-LISTENERS = _Numbers("listeners", "event_type", ("position",), "(?,?,?)", owner="context")
+LISTENERS = _Listeners("listeners", "event_type", ("position", "row_digest"), "(?,?,?,?)", owner="context")
 
 PARTS: tuple[tuple[str, Callable[[Execute, Any], None]], ...] = (
     ("definitions", _DEFINITIONS.run),

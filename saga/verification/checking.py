@@ -78,9 +78,13 @@ class _Moment:
                 self.inboxes[context.name] = context.answers_of(saga_ids)
         self.numbers: dict[str, int] = {}
         """Participant → the number that its next command gets."""
-        self.high_ms = 0
+        self.high_ms = self.pruned_ms = 0
         self.missing: dict[str, list[_Missing]] = {}
         """By context, to be looked for again."""
+
+    def may_be_pruned(self, stored: StoredSaga) -> bool:
+        """Whether contexts may have forgotten this saga already, because it is about to be let go of."""
+        return stored.row.ended_ms is not None and stored.row.ended_ms < self.pruned_ms
 
 
 class Check:
@@ -144,7 +148,7 @@ class Check:
             moment.numbers = {
                 name: next_number for name, (_, next_number, *_) in reader.participants().items()
             }
-            moment.high_ms = reader.store().high_ms
+            moment.high_ms, moment.pruned_ms = reader.store().high_ms, reader.pruned_ms()
             if any(stored.row.definition_no not in self._definitions for stored in sagas):
                 found += self.definitions()
             for stored in sagas:
@@ -218,7 +222,7 @@ class Check:
                 row = moment.inboxes[to].get(id_)
                 if row is not None:
                     yield from self._compare(to, row, told)
-                elif number >= moment.kept_from[to]:
+                elif number >= moment.kept_from[to] and not moment.may_be_pruned(stored):
                     moment.missing.setdefault(to, []).append(_Missing(id_, number, told))
 
     def _remembered(self, stored: StoredSaga, replayed: Replay, moment: _Moment) -> Iterator[Finding]:

@@ -62,7 +62,9 @@ def test_json_has_the_documented_fields(run: Run) -> None:
 
 
 def test_deliveries_are_chosen_by_context_and_state(run: Run, store: Path, tamper: Tamper) -> None:
-    copy = "INSERT INTO _saga_retries SELECT event_no + 1, event_type, 1, 5, reason, 4, 'x', 'y', payload"
+    copy = (
+        "INSERT INTO _saga_retries SELECT event_no + 1, event_type, 1, 5, reason, 4, 'x', 'y', payload, NULL"
+    )
     tamper(f"{copy} FROM _saga_retries", file="notification.db")
 
     def nos(*arguments: str) -> list[int]:

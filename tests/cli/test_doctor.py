@@ -151,11 +151,11 @@ def test_files_definitions_and_contexts_are_listed(run: Run) -> None:
     found = examined(run)
     files = found["files"]
     assert [(file["name"], file["kind"], file["schema"], file["known_schema"]) for file in files] == [
-        ("saga.db", "saga", 1, 1),
-        ("inventory.db", "context", 1, 1),
-        ("notification.db", "context", 1, 1),
-        ("payment.db", "context", 1, 1),
-        ("shipment.db", "context", 1, 1),
+        ("saga.db", "saga", 3, 3),
+        ("inventory.db", "context", 2, 2),
+        ("notification.db", "context", 2, 2),
+        ("payment.db", "context", 2, 2),
+        ("shipment.db", "context", 2, 2),
     ]
     [definition] = found["definitions"]
     assert (definition["saga"], definition["version"], definition["live"]) == ("FulfilOrder", 1, 7)
@@ -223,7 +223,7 @@ def test_a_newer_schema_is_told_with_the_number_that_is_known(store: Path, tampe
     connection.close()
     found = examined(run, store)
     assert found["files"][0]["schema"] == 9
-    assert "has schema 9, this version of saga knows up to 1" in warnings(found)[0][1]
+    assert "has schema 9, this version of saga knows up to 3" in warnings(found)[0][1]
 
 
 def test_a_missing_context_needs_a_person(store: Path, run: Run) -> None:

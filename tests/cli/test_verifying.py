@@ -116,7 +116,7 @@ ROWS = {
         " 1767225600000), by its journal ('no-handler', 'no handler for SendLetter/1', 1767225600000)",
     ),
     "event that is waited for": (
-        "INSERT INTO events VALUES (1000, 'e', 'GoodsFetched/1', 'o-fetched', '{}', 7, 'x', 'x', NULL)",
+        "INSERT INTO events VALUES (1000, 'e', 'GoodsFetched/1', 'o-fetched', '{}', 7, 'x', 'x', NULL, NULL)",
         "saga.db: saga 'o-fetched': 'scope-1.1/goods_fetched.1' waits for GoodsFetched/1 of 'o-fetched',"
         " and event 'e' is there",
     ),
@@ -273,12 +273,12 @@ CONTEXTS = {
     ),
     "command that was never sent": (
         "payment.db",
-        "INSERT INTO _saga_inbox VALUES ('o-slow:take_payment.2', 99, 'tombstone', NULL, NULL, NULL, 7)",
+        "INSERT INTO _saga_inbox VALUES ('o-slow:take_payment.2', 99, 'tombstone', NULL, NULL, NULL, 7, NULL)",
         "payment.db: has answered 'o-slow:take_payment.2', which was never sent to it",
     ),
     "command of an unknown saga": (
         "payment.db",
-        "INSERT INTO _saga_inbox VALUES ('o-new:take_payment.1', 99, 'tombstone', NULL, NULL, NULL, 7)",
+        "INSERT INTO _saga_inbox VALUES ('o-new:take_payment.1', 99, 'tombstone', NULL, NULL, NULL, 7, NULL)",
         "payment.db: has answered 'o-new:take_payment.1', and saga.db has no such saga",
     ),
     "floor above what is open": (

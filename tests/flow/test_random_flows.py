@@ -8,43 +8,16 @@ held against a reading of the language that knows no graphs.
 
 from __future__ import annotations
 
-import types
 import zlib
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saga import (
-    Command,
-    DefinitionError,
-    Event,
-    Key,
-    Saga,
-    again,
-    call,
-    choice,
-    compensate,
-    condition,
-    each,
-    end,
-    items,
-    parallel,
-    publish,
-    race,
-    refuse,
-    repeat,
-    scope,
-    sleep,
-    step,
-    task,
-    wait,
-)
+from reliability.fuzz.drawing import Flow, a_flow, defined
+from saga import DefinitionError
 from saga.flow import Graph, blocks, definition_of
 from saga.flow import graph as g
 from saga.flow.compile import compile_flow
@@ -53,202 +26,30 @@ from saga.flow.parts import Part as Tree
 from saga.flow.parts import parts_of
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Do(Command[None]):
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived(Event):
-    id: Key[str]
-
-
-CODES = ("x", "y", "timeout")
-
-
-class Part(Saga[Placed]):
-    """A saga that others call."""
-
-    @step()
-    def do(self) -> Do: ...
-
-    flow = do
-
-
-@dataclass
-class Flow:
-    """A random flow, and the methods it is made of by name."""
-
-    methods: dict[str, Any] = field(default_factory=dict)
-    blocks: Any = ()
-
-    def method(self, decorate: Callable[[Any], Any], word: str, returned: object, item: bool = False) -> Any:
-        def plain(self: Any) -> Any: ...
-
-        def with_item(self: Any, item: str) -> Any: ...
-
-        function: Any = with_item if item else plain
-        function.__name__ = f"{word}_{len(self.methods)}"
-        function.__annotations__ = {"item": str, "return": returned} if item else {"return": returned}
-        made = self.methods[function.__name__] = decorate(function)
-        return made
-
-
-@dataclass(frozen=True)
-class Here:
-    """Where a block is drawn: how much may still be in it, may an `again` or `end` stand there, is there an item?"""
-
-    depth: int
-    loop: bool = False
-    item: bool = False
-    beside: bool = False
-
-    def inside(self, **changes: bool) -> Here:
-        return replace(self, depth=self.depth - 1, **changes)
-
-
-DAY = timedelta(1)
-LEAVES = ("step", "step", "call", "wait", "task", "sleep", "publish", "refuse", "undone")
-NESTED = ("sequence", "choice", "parallel", "race", "repeat", "each", "scope", "late", "reminded")
-
-
-class Drawing:
-    """Draws the blocks of a flow."""
+class Drawn:
+    """Chance that hypothesis decides about, and so can make simpler."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self.draw = draw
-        self.flow = Flow()
 
-    def some(self, here: Here, least: int, most: int) -> tuple[Any, ...]:
-        return tuple(self.block(here) for _ in range(self.draw(st.integers(least, most))))
+    def number(self, least: int, most: int) -> int:
+        return self.draw(st.integers(least, most))
 
-    def leaf(self, here: Here, decorate: Callable[[Any], Any], word: str, returned: object) -> Any:
-        return self.flow.method(decorate, word, returned, here.item)
+    def yes(self) -> bool:
+        return self.draw(st.booleans())
 
-    def step(self, here: Here) -> Any:
-        return self.leaf(here, step(), "step", Do)
-
-    def condition(self, here: Here) -> Any:
-        return self.leaf(here, condition, "is", bool)
-
-    def wait(self, here: Here, **options: Any) -> Any:
-        return self.leaf(here, wait(Arrived, **options), "wait", str)
-
-    def task(self, here: Here, **options: Any) -> Any:
-        return self.leaf(here, task(answer=bool, **options), "task", str)
-
-    def every(self, here: Here) -> Any:
-        block = (self.step(here), self.block(here.inside(loop=False, beside=True)))
-        return (DAY, block, self.draw(st.integers(1, 3)))
-
-    def block(self, here: Here) -> Any:
-        ends = ["end"] * (not here.beside) + ["again"] * 3 * here.loop
-        nested = NESTED if here.depth > 0 else ()
-        kind = self.draw(st.sampled_from([*LEAVES, *ends, *nested]))
-        draw: Callable[[Here], Any] = getattr(self, f"_{kind}")
-        return draw(here)
-
-    def _step(self, here: Here) -> Any:
-        return self.step(here)
-
-    def _call(self, here: Here) -> Any:
-        return self.leaf(here, call(Part), "call", Placed)
-
-    def _wait(self, here: Here) -> Any:
-        return self.wait(here, within=DAY)
-
-    def _task(self, here: Here) -> Any:
-        return self.task(here, within=DAY)
-
-    def _sleep(self, here: Here) -> Any:
-        return self.leaf(here, sleep, "sleep", timedelta)
-
-    def _publish(self, here: Here) -> Any:
-        return self.leaf(here, publish, "publish", Arrived)
-
-    def _refuse(self, here: Here) -> Any:
-        return refuse("no", code=self.draw(st.sampled_from(CODES[:2])))
-
-    def _end(self, here: Here) -> Any:
-        return end()
-
-    def _again(self, here: Here) -> Any:
-        return again(at_most=self.draw(st.integers(1, 2)))
-
-    def _undone(self, here: Here) -> Any:
-        done = self.step(here)
-        self.leaf(here, done.compensation, "undo", Do)
-        return (done, compensate(done if self.draw(st.booleans()) else None))
-
-    def _late(self, here: Here) -> Any:
-        make = self.wait if self.draw(st.booleans()) else self.task
-        return make(here, within=DAY, otherwise=self.block(here.inside()))
-
-    def _reminded(self, here: Here) -> Any:
-        make = self.wait if self.draw(st.booleans()) else self.task
-        return make(here, within=DAY, every=self.every(here))
-
-    def _sequence(self, here: Here) -> Any:
-        return self.some(here.inside(), 0, 3)
-
-    def _choice(self, here: Here) -> Any:
-        cases = self.some(here.inside(), 1, 3)
-        asked = [(self.condition(here), each) for each in cases]
-        return choice(*asked, otherwise=self.block(here.inside()))
-
-    def _parallel(self, here: Here) -> Any:
-        return parallel(*self.some(here.inside(loop=False), 2, 3))
-
-    def _race(self, here: Here) -> Any:
-        runners = [self.wait(here), self.task(here), self._sleep(here)]
-        ways = [(each, self.block(here.inside())) for each in runners]
-        return race(*ways, after=(DAY, self.block(here.inside())) if self.draw(st.booleans()) else None)
-
-    def _repeat(self, here: Here) -> Any:
-        body = (self.step(here), self.block(here.inside(loop=False, beside=False)))
-        return repeat(*body, until=self.condition(here), at_most=self.draw(st.integers(1, 3)))
-
-    def _each(self, here: Here) -> Any:
-        listed = self.leaf(here, items, "items", list[str])
-        inside = here.inside(loop=False, beside=False, item=True)
-        return each(listed, self.step(inside), self.block(inside), concurrency=self.draw(st.integers(1, 3)))
-
-    def _scope(self, here: Here) -> Any:
-        caught = self.draw(st.sets(st.sampled_from(CODES)))
-        options: dict[str, Any] = {}
-        if self.draw(st.booleans()):
-            options["every"] = self.every(here)
-            beside = self.block(here.inside(loop=False, beside=True))
-            options["whenever"] = (self.wait(here), beside)
-        body = self.some(here.inside(loop=False, beside=False), 0, 3)
-        catch = {code: self.block(here.inside(loop=True)) for code in sorted(caught)}
-        return scope(*body, catch=catch, **options)
+    def pick(self, items: Any) -> Any:
+        return self.draw(st.sampled_from(items))
 
 
 @st.composite
 def flows(draw: st.DrawFn) -> Flow:
-    drawing = Drawing(draw)
-    first = Here(depth=4)
-    drawing.flow.blocks = (drawing.step(first), *drawing.some(first, 1, 4))
-    return drawing.flow
+    return a_flow(Drawn(draw))
 
 
 def compiled(flow: Flow) -> Graph:
     nodes = compile_flow(parts_of(flow.blocks), dict.fromkeys(flow.methods, "Do/1"))
     return Graph(name="Random", version=1, input="Placed/1", nodes=nodes, start="start")
-
-
-def defined(flow: Flow) -> type[Saga[Any]] | DefinitionError:
-    namespace = {**flow.methods, "flow": flow.blocks}
-    try:
-        return types.new_class("Random", (Saga[Placed],), {}, lambda body: body.update(namespace))
-    except DefinitionError as error:
-        return error
 
 
 # --- the graph hangs together ---------------------------------------------------------------------

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reliability.model.invariants import hold
 from saga.flow.graph import Call, Graph
 from saga.machine import Record, State, Status, command_id
 from saga.machine import records as r
-
-from .invariants import hold
 
 __all__ = ["check_callers"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from random import Random
 
-from .graphs import (
+from reliability.model.graphs import (
     Block,
     Blocks,
     Every,

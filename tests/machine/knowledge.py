@@ -13,11 +13,10 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Raw
 
+from reliability.model.invariants import hold
 from saga.flow.graph import Each, Graph
 from saga.machine import Record, State
 from saga.machine import records as r
-
-from .invariants import hold
 
 __all__ = ["check_known"]
 

@@ -20,12 +20,12 @@ from typing import Literal
 import msgspec
 from msgspec import Raw
 
+from reliability.model.invariants import hold
 from saga.machine import Stimulus, command_id
 from saga.machine import stimuli as s
 from saga.machine.state import Sent
 
 from .flows import CODES
-from .invariants import hold
 
 __all__ = ["ID", "Message", "Participants", "Rules"]
 

@@ -12,23 +12,23 @@ from random import Random
 
 from msgspec import Raw
 
+from reliability.model.invariants import (
+    Violation,
+    check_journal,
+    hold,
+    what_happened_is_what_was_journaled,
+)
+from reliability.model.order import what_was_done_is_undone_in_reverse
+from reliability.model.tokens import check_tokens
 from saga.machine import Status, Stimulus, Unfitting, decide, decode_records, encode_records, pending
 from saga.machine import records as r
 from saga.machine import stimuli as s
 
 from .callers import check_callers
 from .flows import EVENTS, has_pivot, random_flow
-from .invariants import (
-    Violation,
-    check_journal,
-    hold,
-    what_happened_is_what_was_journaled,
-)
 from .knowledge import check_known
-from .order import what_was_done_is_undone_in_reverse
 from .participants import ID, Message, Rules
 from .schedule import check_timed
-from .tokens import check_tokens
 from .world import Happening, Instance, World
 
 __all__ = ["Run", "a_run"]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from reliability.model.invariants import hold
 from saga.flow.graph import Each, Every, Graph, Race, Repeat, Scope, Task, Wait
 from saga.machine import Record
 from saga.machine import records as r
-
-from .invariants import hold
 
 __all__ = ["check_timed"]
 

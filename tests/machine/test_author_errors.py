@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from reliability.model.graphs import Blocks, answer, choice, parallel, scope, sleep, step, wait
 from saga.machine import NotPossible, Stuck
 from saga.machine import records as r
 
-from .graphs import Blocks, answer, choice, parallel, scope, sleep, step, wait
 from .scenario import Scenario, scenario
 
 ELEMENTS: dict[str, tuple[Blocks, str]] = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from reliability.model.graphs import end, parallel, scope, step
 from saga.machine import records as r
 from saga.machine import stimuli as s
 
-from .graphs import end, parallel, scope, step
 from .scenario import scenario
 
 KINDS = ["no-handler", "down", "poison"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from reliability.model.graphs import choice, parallel, refuse, sleep, step, wait
 from saga.machine import records as r
 
-from .graphs import choice, parallel, refuse, sleep, step, wait
 from .scenario import scenario
 
 

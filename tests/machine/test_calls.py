@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from reliability.model.graphs import call, each, end, parallel, scope, step, wait
 from saga.machine import records as r
 from saga.machine import stimuli as s
 
-from .graphs import call, each, end, parallel, scope, step, wait
 from .scenario import Scenario, raw, scenario
 
 

@@ -8,10 +8,22 @@ from __future__ import annotations
 
 import pytest
 
+from reliability.model.graphs import (
+    again,
+    call,
+    choice,
+    compensate,
+    each,
+    end,
+    parallel,
+    repeat,
+    scope,
+    step,
+    wait,
+)
 from saga.machine import Unfitting, replay
 from saga.machine import records as r
 
-from .graphs import again, call, choice, compensate, each, end, parallel, repeat, scope, step, wait
 from .scenario import raw, scenario
 
 A, B = step("a", undo="A"), step("b", undo="B")

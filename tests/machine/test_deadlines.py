@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from reliability.model.graphs import call, end, parallel, scope, sleep, step, wait
 from saga.machine import records as r
 
-from .graphs import call, end, parallel, scope, sleep, step, wait
 from .scenario import scenario
 
 

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from reliability.model.graphs import (
+    Blocks,
+    answer,
+    choice,
+    compensate,
+    each,
+    end,
+    parallel,
+    repeat,
+    scope,
+    step,
+    wait,
+)
 from saga.machine import records as r
 
-from .graphs import Blocks, answer, choice, compensate, each, end, parallel, repeat, scope, step, wait
 from .scenario import Scenario, scenario
 
 GUESTS = {"guests": ["ann", "bob", "cem"]}

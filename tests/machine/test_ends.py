@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .graphs import choice, end, parallel, scope, step, wait
+from reliability.model.graphs import choice, end, parallel, scope, step, wait
+
 from .scenario import scenario
 
 

@@ -8,10 +8,7 @@ from typing import get_args
 
 import pytest
 
-from saga.flow.graph import Node
-from saga.machine import records as r
-
-from .graphs import (
+from reliability.model.graphs import (
     Block,
     again,
     answer,
@@ -33,7 +30,10 @@ from .graphs import (
     wait,
     walk,
 )
-from .invariants import Violation
+from reliability.model.invariants import Violation
+from saga.flow.graph import Node
+from saga.machine import records as r
+
 from .participants import Rules
 from .runs import Run
 

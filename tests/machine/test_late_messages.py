@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from reliability.model.graphs import parallel, scope, sleep, step, wait
 from saga.machine import Stimulus
 from saga.machine import records as r
 from saga.machine import stimuli as s
 
-from .graphs import parallel, scope, sleep, step, wait
 from .scenario import raw, scenario
 
 FOREIGN: list[Stimulus] = [

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from reliability.model.graphs import again, answer, graph, refuse, scope, step
 from saga.flow import graph as g
 from saga.machine import records as r
 from saga.machine import stimuli as s
 
-from .graphs import again, answer, graph, refuse, scope, step
 from .scenario import Scenario, raw, scenario
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from reliability.model.graphs import answer, choice, parallel, sleep, step, wait
 from saga.machine import records as r
 from saga.machine import stimuli as s
 
-from .graphs import answer, choice, parallel, sleep, step, wait
 from .scenario import Scenario, raw, scenario
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from .graphs import again, parallel, scope, step
+from reliability.model.graphs import again, parallel, scope, step
+
 from .scenario import Scenario, scenario
 
 

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reliability.model.graphs import graph
+from reliability.model.invariants import Violation
 from saga.flow.pivot import pivot_problems
 from saga.machine.records import AttemptFailed, Parked
 
 from .flows import random_flow
-from .graphs import graph
-from .invariants import Violation
 from .participants import Rules
 from .runs import Run, a_run
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from reliability.model.graphs import publish, repeat, step, wait
 from saga.machine import records as r
 
-from .graphs import publish, repeat, step, wait
 from .scenario import Scenario, raw, scenario
 
 

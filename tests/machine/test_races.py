@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from reliability.model.graphs import parallel, race, refuse, scope, sleep, step, task, wait
 from saga.machine import records as r
 
-from .graphs import parallel, race, refuse, scope, sleep, step, task, wait
 from .scenario import Scenario, raw, scenario
 
 RACE = race(((wait("paid"), step("ship")), (task("stop"), step("drop")), (sleep("rest"), ())))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from reliability.model.graphs import end, refuse, scope, step, task, wait
 from saga.machine import records as r
 
-from .graphs import end, refuse, scope, step, task, wait
 from .scenario import Scenario, scenario
 
 TELL = step("tell")

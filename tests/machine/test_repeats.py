@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from reliability.model.graphs import answer, choice, each, end, parallel, refuse, repeat, scope, step, wait
 from saga.machine import advancing
 from saga.machine import records as r
 
-from .graphs import answer, choice, each, end, parallel, refuse, repeat, scope, step, wait
 from .scenario import Scenario, scenario
 
 

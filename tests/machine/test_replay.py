@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec import Raw
 
+from reliability.model.graphs import parallel, scope, sleep, step, wait
 from saga.machine import Unfitting, decode_records, evolve, pending, replay
 from saga.machine import records as r
 
-from .graphs import parallel, scope, sleep, step, wait
 from .scenario import Scenario, scenario
 
 STARTED = r.Started("t-1", "Trip", 1, "ab", "Trip/1", Raw(b"{}"), 0, "t-1")
@@ -44,6 +44,7 @@ def test_a_journal_without_records_is_no_saga() -> None:
 @pytest.mark.parametrize(
     "record",
     [
+        r.Ended("no such status"),
         r.StepCompleted("gone.1", Raw(b"1")),
         r.AttemptBegun("gone.1", 2),
         r.ScopeLeft("gone.1"),

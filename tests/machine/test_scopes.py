@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from reliability.model.graphs import again, end, parallel, refuse, scope, sleep, step, wait
 from saga.machine import records as r
 
-from .graphs import again, end, parallel, refuse, scope, sleep, step, wait
 from .scenario import scenario
 
 

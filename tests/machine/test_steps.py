@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from reliability.model.graphs import answer, step
 from saga.flow.graph import RetryPolicy
 from saga.machine import records as r
 
-from .graphs import answer, step
 from .scenario import raw, scenario
 
 

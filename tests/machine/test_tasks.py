@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from reliability.model.graphs import each, parallel, scope, step, task
 from saga.machine import records as r
 
-from .graphs import each, parallel, scope, step, task
 from .scenario import Scenario, raw, scenario
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from reliability.model.graphs import parallel, scope, step
 from saga.machine import records as r
 from saga.machine import stimuli as s
 
-from .graphs import parallel, scope, step
 from .scenario import scenario
 
 

@@ -3,9 +3,9 @@ events)."""
 
 from __future__ import annotations
 
+from reliability.model.graphs import Blocks, end, refuse, repeat, scope, step, wait
 from saga.machine import records as r
 
-from .graphs import Blocks, end, refuse, repeat, scope, step, wait
 from .scenario import Scenario, scenario
 
 NOTE = step("note", undo="unnote")

@@ -21,6 +21,8 @@ from random import Random
 import msgspec
 from msgspec import Raw
 
+from reliability.model.graphs import Blocks, calls, graph, participants
+from reliability.model.invariants import check_state, hold
 from saga.flow.graph import Graph
 from saga.machine import (
     NotPossible,
@@ -42,8 +44,6 @@ from saga.machine import records as r
 from saga.machine import stimuli as s
 from saga.machine.state import REVERSAL, Done, Item, Phase, Sent, is_call
 
-from .graphs import Blocks, calls, graph, participants
-from .invariants import check_state, hold
 from .participants import ID, Message, Participants, Rules
 
 __all__ = ["Instance", "World"]

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest.register_assert_rewrite("tests.recovery.invariants")
+pytest.register_assert_rewrite("reliability.crash.shop_invariants", "reliability.crash.trips_invariants")
 
-from .harness import Workers  # noqa: E402 - its invariants are to be rewritten
+from reliability.crash.harness import Workers  # noqa: E402 - its invariants are to be rewritten
 
 if sys.platform == "win32":
     collect_ignore_glob = ["test_*.py"]
@@ -17,6 +17,5 @@ if sys.platform == "win32":
 
 @pytest.fixture(scope="session")
 def workers() -> Iterator[Workers]:
-    workers = Workers()
-    yield workers
-    workers.close()
+    with Workers() as workers:
+        yield workers

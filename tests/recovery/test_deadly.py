@@ -10,17 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from reliability.crash.deadly import KEYS, SAGAS, Job
+from reliability.crash.harness import Run, Zygote, place
 from saga.actors.supervisor import HANGS_EXIT_CODE
-
-from .deadly import KEYS, SAGAS, Job
-from .harness import Run, Zygote, place
 
 INNOCENT = [key for key in KEYS if key != "deadly"]
 
 
 @pytest.fixture(scope="module")
 def zygote() -> Iterator[Zygote]:
-    zygote = Zygote("tests.recovery.deadly")
+    zygote = Zygote("reliability.crash.deadly")
     yield zygote
     zygote.close()
 

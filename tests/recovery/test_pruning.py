@@ -15,9 +15,8 @@ import pytest
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from reliability.crash.harness import ROOT, place
 from saga import Context, Event, Runtime
-
-from .harness import ROOT, place
 
 DEADLINE = 20.0
 PRUNE_EVERY = 5

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from .harness import Crash, Story, Workers, play
+from reliability.crash.harness import Workers
+from reliability.crash.stories import Crash, Story, play
 
 
 @pytest.mark.parametrize("scenario", ["recurring", "later"])

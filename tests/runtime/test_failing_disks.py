@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from saga import Runtime, Start, StoreFailed, WaitTimeout
+from saga.actors.coordinator import CoordinatorActor
 from saga.actors.crew import Crew
-from saga.store import Batch, ContextStore, SagaStore
+from saga.actors.worker import Close
+from saga.store import Batch, ContextStore, DiskFull, SagaStore
 
 from .conftest import OpenRuntime
-from .support import DEADLINE, Await, Confirmed, Desk, Job, Journalist, Keep, entered, heard, rows, together
+from .support import (
+    DEADLINE,
+    Await,
+    Confirmed,
+    Desk,
+    Job,
+    Journalist,
+    Keep,
+    entered,
+    heard,
+    rows,
+    sound,
+    together,
+)
 
 
 class Disk:
@@ -150,6 +166,35 @@ def test_a_close_does_not_wait_for_space(open_runtime: OpenRuntime, store: Path,
     assert runtime.start(Keep, Job("c")).wait(DEADLINE).completed
 
 
+def test_a_close_that_comes_while_the_coordinator_dies_gives_the_store_back(
+    open_runtime: OpenRuntime, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dies, told = threading.Event(), threading.Event()
+    replies: list[Any] = []
+    abandon = CoordinatorActor.abandon
+
+    def slowly(actor: CoordinatorActor) -> None:
+        dies.set()
+        assert told.wait(DEADLINE)
+        abandon(actor)
+
+    def tell(reply: Any) -> Close:
+        replies.append(reply)
+        if len(replies) == 2:  # the desk comes first
+            told.set()
+        return Close(reply)
+
+    monkeypatch.setattr(CoordinatorActor, "abandon", slowly)
+    monkeypatch.setattr("saga.actors.crew.Close", tell)
+    runtime = open_runtime(Desk, sagas=[Keep])
+    fail_once(monkeypatch, SagaStore, written=False)
+    with together(runtime.start, Keep, Job("a")) as starting:
+        assert dies.wait(DEADLINE)
+        assert not runtime.close(timeout=3)
+        assert starting.exception(DEADLINE) is not None
+    assert open_runtime(Desk, sagas=[Keep]).start(Keep, Job("b")).wait(DEADLINE).completed
+
+
 # --- unknown outcome ---
 
 
@@ -244,3 +289,83 @@ def test_a_write_that_the_system_refuses_ends_the_runtime_not_the_process(store:
         sagas = runtime.list(limit=10_000)
         assert len(sagas) > 1
         assert all(runtime.handle(row.id).wait(DEADLINE).completed for row in sagas)
+
+
+# --- a disk that is really full ---
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MB. Only root can make one."""
+    if not sys.platform.startswith("linux") or os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root on Linux")
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", place], check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+def fill_up(place: Path) -> Path:
+    """Write a file there until there is no space at all; return it."""
+    filler = os.open(place / "filler", os.O_WRONLY | os.O_CREAT)
+    for size in (65_536, 512):
+        try:
+            while os.write(filler, b"x" * size):
+                pass
+        except OSError:
+            continue
+    os.close(filler)
+    return place / "filler"
+
+
+def start_without_end(runtime: Runtime) -> None:
+    for n in range(1_000):
+        runtime.start(Keep, Job(f"{n}" * 500), id=f"b-{n}", timeout=0.05)
+
+
+def test_a_runtime_on_a_full_disk_goes_on_when_there_is_space(small_disk: Path) -> None:
+    with Runtime(small_disk / "store", contexts=[Desk, Journalist], sagas=[Keep]) as runtime:
+        runtime.start(Keep, Job("a"), id="a").wait(DEADLINE)
+        filler = fill_up(small_disk)
+        with pytest.raises(WaitTimeout, match="may still come to be stored"):
+            start_without_end(runtime)
+        filler.unlink()
+        assert all(runtime.handle(row.id).wait(DEADLINE).completed for row in runtime.list(limit=2_000))
+
+
+HOT = """
+import os, sys
+from saga import *
+from tests.runtime.support import *
+runtime = Runtime(sys.argv[1], contexts=[Desk, Journalist], sagas=[Keep]).open()
+for n in range(20):
+    runtime.start(Keep, Job(f"{n}"), id=f"{n}")
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("hot", [False, True], ids=["closed", "killed"])
+def test_a_store_on_a_full_disk_is_not_opened_and_opens_when_there_is_space(
+    small_disk: Path, hot: bool
+) -> None:
+    store = small_disk / "store"
+    if hot:
+        line = [sys.executable, "-c", HOT, str(store)]
+        subprocess.run(line, cwd=Path(__file__).parent.parent.parent, check=True, timeout=DEADLINE)
+    else:
+        with Runtime(store, contexts=[Desk, Journalist], sagas=[Keep]) as runtime:
+            runtime.start(Keep, Job("a"), id="a").wait(DEADLINE)
+    filler = fill_up(small_disk)
+    for _ in range(2):
+        with pytest.raises(DiskFull, match="free some space"):
+            Runtime(store, contexts=[Desk, Journalist], sagas=[Keep]).open()
+    filler.unlink()
+    with Runtime(store, contexts=[Desk, Journalist], sagas=[Keep]) as runtime:
+        sagas = runtime.list(limit=100)
+        assert len(sagas) == (20 if hot else 1)
+        assert all(runtime.handle(row.id).wait(DEADLINE).completed for row in sagas)
+    sound(store)

@@ -192,6 +192,23 @@ def test_a_call_that_had_not_begun_is_dropped_and_leaves_nothing_to_undo(
     assert not [key for _, key in script.order if key.startswith("queued")]
 
 
+def test_an_answer_does_not_wait_for_the_end_of_the_next_call(
+    open_runtime: OpenRuntime, script: Script
+) -> None:
+    first, second = Gate(), Gate()
+    script.on("phone", "a", first)
+    script.on("phone", "c", second)
+    runtime = open_runtime(lambda: Landline(script), sagas=[Ring])
+    runtime.start(Ring, Job("a"))
+    first.wait_for_somebody()
+    quick = runtime.start(Ring, Job("b"))
+    runtime.start(Ring, Job("c"))
+    first.open()
+    second.wait_for_somebody()
+    assert quick.wait(DEADLINE).completed
+    second.open()
+
+
 def test_def_and_async_def_may_stand_beside_each_other(open_runtime: OpenRuntime, script: Script) -> None:
     class Both(Gateway):
         @Phone.handler

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -63,7 +64,7 @@ def open_context(files: StoreFiles, stack: ExitStack) -> OpenContext:
     def open(name: str = "payment", state: StoreState = NEW, **options: object) -> ContextStore:
         files.make_directory()
         store = ContextStore.open(files, name, state, **options)  # type: ignore[arg-type]
-        stack.callback(store.db.conn.close)
+        stack.callback(sqlite3.Connection.close, store.db.conn)  # the engine alone closes it
         return store
 
     return open

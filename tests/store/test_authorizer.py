@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -155,6 +156,38 @@ def test_pythons_own_ways_to_end_a_transaction_are_refused(context: ContextStore
     assert context.check_transaction()
     context.undo()
     context.rollback()
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda db: db.close(),
+        lambda db: db.conn.close(),
+        lambda db: db.conn.set_authorizer(None),
+        lambda db: db.conn.deserialize(b""),
+        lambda db: setattr(db.conn, "text_factory", bytes),
+        lambda db: setattr(db.conn, "guard", None),
+    ],
+)
+def test_what_would_end_the_work_of_others_is_refused(
+    context: ContextStore, act: Callable[[Any], object]
+) -> None:
+    context.begin()
+    with pytest.raises(sqlite3.DatabaseError, match="not authorized"):
+        act(context.db)
+    context.db.execute("INSERT INTO payments VALUES ('a', 1)")
+    context.commit(done("c1"))
+    assert context.answers(["c1"]).keys() == {"c1"}
+
+
+def test_rows_may_be_made_into_anything(context: ContextStore) -> None:
+    context.db.conn.row_factory = lambda cursor, row: {"all": row}
+    assert context.db.execute("SELECT 1").fetchone() == {"all": (1,)}
+    context.begin()
+    context.commit(done("c1"))
+    assert context.answers(["c1"]).keys() == {"c1"}
+    assert context.consult(lambda connection: connection.execute("SELECT 1").fetchone()) == (1,)
+    context.close()
 
 
 def test_sqlite_utils_own_ways_to_end_a_transaction_are_refused(context: ContextStore) -> None:

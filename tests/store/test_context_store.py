@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
@@ -159,11 +161,23 @@ def test_a_statement_that_was_not_finished_is_noticed(context: ContextStore) -> 
     assert cursor.fetchone() == ("a",)
     with pytest.raises(TransactionLost, match=r"INSERT \.\.\. RETURNING"):
         context.release()
-    with pytest.raises(TransactionLost, match=r"INSERT \.\.\. RETURNING"):
-        context.commit(done("c1"))
-    cursor.close()
     context.rollback()
     assert payments(context) == []
+
+
+def test_a_statement_that_was_not_finished_harms_no_later_transaction(context: ContextStore) -> None:
+    """Its cursor may be kept somewhere, for ever."""
+    context.begin()
+    kept = context.db.conn.execute("INSERT INTO payments VALUES ('a', 1), ('b', 1) RETURNING id")
+    kept.fetchone()
+    with pytest.raises(TransactionLost, match=r"INSERT \.\.\. RETURNING"):
+        context.commit(done("c1"))
+    context.begin()
+    pay(context, "c")
+    context.commit(done("c2"))
+    assert payments(context) == ["c"]
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        kept.fetchone()
 
 
 def test_reading_may_be_left_half_done(context: ContextStore) -> None:

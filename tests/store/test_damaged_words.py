@@ -31,3 +31,14 @@ def test_a_reader_says_that_the_file_is_damaged(damaged: StoreFiles) -> None:
 def test_an_owner_says_that_the_file_is_damaged(damaged: StoreFiles) -> None:
     with OwnerLock.take(damaged, "now") as lock, pytest.raises(CorruptStore, match="damaged"):
         SagaStore.open(damaged, lock, 1)
+
+
+def test_a_damaged_definition_of_a_table_is_told_in_one_line(damaged: StoreFiles) -> None:
+    content = Path(damaged.saga).read_bytes()
+    Path(damaged.saga).write_bytes(
+        content.replace(b"\xf3R", b"OR").replace(b"CREATE TABLE sagas", b"CREATE TABLE (agas")
+    )
+    with pytest.raises(CorruptStore) as raised:
+        StoreReader.open(damaged.directory)
+    assert "\n" not in str(raised.value)
+    assert len(raised.value.what) < 250

@@ -351,6 +351,31 @@ def test_a_full_disk_inside_of_a_handler_is_told_from_its_own_errors(context: Co
     assert context.outage(sqlite3.OperationalError("no such table: x")) is None
 
 
+def read_master(path: Path) -> None:
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as other:
+        other.execute("SELECT * FROM sqlite_master")
+
+
+def test_an_error_of_another_database_is_the_authors_own(context: ContextStore, tmp_path: Path) -> None:
+    """A handler may read files of its own; that one of them is missing, or no database, says nothing about ours."""
+    (tmp_path / "damaged").write_bytes(b"no database" * 1000)
+    context.begin()
+    context.savepoint()
+    for path in ("missing", "damaged"):
+        with pytest.raises(sqlite3.DatabaseError) as caught:
+            read_master(tmp_path / path)
+        assert context.outage(caught.value) is None
+    context.db.execute("INSERT INTO payments VALUES ('a', 1)")
+    context.commit(done("c1"))
+    assert context.db.execute("SELECT count(*) FROM payments").fetchone() == (1,)
+
+
+def test_the_same_error_is_an_outage_when_the_transaction_is_gone(context: ContextStore) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    assert type(context.outage(error)) is StoreFailed
+
+
 def test_a_command_that_is_recorded_twice_is_refused_with_all_that_was_written(context: ContextStore) -> None:
     context.begin()
     context.commit(done("c1"))

@@ -91,7 +91,7 @@ def test_where_there_is_no_store_there_is_nothing_to_verify(tmp_path: Path) -> N
         ("DELETE FROM open_incidents", "'order-2' in sagas is parked, and nothing says why"),
         ("INSERT INTO timers VALUES (77, 't', 1)", "row 1 of timers|row None of timers"),
         (
-            "INSERT INTO events VALUES (5, 'e', 'T/1', NULL, '{}', 1, 'x', 'c', NULL)",
+            "INSERT INTO events VALUES (5, 'e', 'T/1', NULL, '{}', 1, 'x', 'c', NULL, NULL)",
             "'e' in events has a number",
         ),
         ("INSERT INTO timers VALUES (1, 't', 1)", None),
@@ -106,7 +106,9 @@ def test_where_there_is_no_store_there_is_nothing_to_verify(tmp_path: Path) -> N
         ),
         ("UPDATE schedules SET tags = '{'", "'nightly' in schedules has an input or tags that are no JSON"),
         ("UPDATE schedules SET missed = 'x'", "'nightly' in schedules has a policy that there is not"),
-        ("UPDATE schedules SET next_ms = NULL, problem = 'x'", None),
+        ("UPDATE schedules SET problem = 'x'", "'nightly' in schedules does not fit its digest"),
+        ("UPDATE sagas SET first_event_no = 1 WHERE no = 1", "1 in sagas does not fit its digest"),
+        ("UPDATE store SET high_ms = high_ms + 1", "knows another latest time than was written"),
     ],
 )
 def test_contradicting_rows_are_found(whole: StoreFiles, statement: str, expected: str | None) -> None:
@@ -176,12 +178,12 @@ def test_rows_that_break_a_constraint_of_the_schema_are_found(
 
 def test_databases_of_others_and_gateways_are_left_out(whole: StoreFiles) -> None:
     change(os.path.join(whole.directory, "mine.db"), "CREATE TABLE t (x)")
-    change(whole.saga, "INSERT INTO participants VALUES ('card', 'gateway', 9, 9, 0)")
+    change(whole.saga, "INSERT INTO participants VALUES ('card', 'gateway', 9, 9, 0, NULL)")
     assert findings(whole) == []
 
 
 def test_a_damaged_context_is_found(whole: StoreFiles) -> None:
-    change(whole.saga, "INSERT INTO participants VALUES ('payment', 'context', 9, 1, 0)")
+    change(whole.saga, "INSERT INTO participants VALUES ('payment', 'context', 9, 1, 0, NULL)")
     Path(whole.context("payment")).write_bytes(b"x" * 9_000)
     assert any("payment.db" in line and "not a database" in line for line in findings(whole))
 

@@ -11,6 +11,8 @@ import pytest
 
 from saga.errors import CorruptStore, DataLossDetected, SchemaTooNew, StoreNotFound
 from saga.store import ContextStore, NotAStore, OwnerLock, SagaStore, StoreFiles, StoreReader
+from saga.store.schema import SAGA
+from saga.verification import verify_store
 
 from .conftest import OpenContext
 from .support import NEW, digest
@@ -37,16 +39,38 @@ def test_a_file_says_what_it_is_and_which_schema_it_has(files: StoreFiles) -> No
     open_it(files)
     with closing(sqlite3.connect(files.saga)) as connection:
         assert connection.execute("PRAGMA application_id").fetchone() == (0x53414741,)
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (SAGA.version,)
         names = [name for (name,) in connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
-        assert names == ["first_schema"]
+        assert names == ["first_schema", "retention", "digests_of_rows"]
+
+
+def test_a_file_of_the_first_schema_is_read_and_becomes_one_of_the_newest(files: StoreFiles) -> None:
+    open_it(files)
+    digested = ("sagas", "events", "participants", "listeners", "schedules")
+    for statement in (
+        "ALTER TABLE store DROP COLUMN pruned_ms",
+        "ALTER TABLE store DROP COLUMN high_again",
+        *[f"ALTER TABLE {table} DROP COLUMN row_digest" for table in digested],
+        "DELETE FROM _sqlite_migrations WHERE name != 'first_schema'",
+        "PRAGMA user_version=1",
+    ):
+        change(files.saga, statement)
+    with StoreReader.open(files.directory) as reader:
+        assert reader.pruned_ms() == 0
+    assert list(verify_store(files.directory)) == []
+    open_it(files)
+    with closing(sqlite3.connect(files.saga)) as connection:
+        assert connection.execute("SELECT pruned_ms FROM store").fetchone() == (0,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (SAGA.version,)
 
 
 def test_a_newer_schema_is_refused_and_the_file_left_untouched(files: StoreFiles) -> None:
     open_it(files)
     change(files.saga, "PRAGMA user_version=99")
     before = everything(files.directory)
-    with pytest.raises(SchemaTooNew, match=r"has schema 99, this version of saga knows up to 1"):
+    with pytest.raises(
+        SchemaTooNew, match=rf"has schema 99, this version of saga knows up to {SAGA.version}"
+    ):
         open_it(files)
     with pytest.raises(SchemaTooNew):
         StoreReader.open(files.directory)

@@ -54,15 +54,27 @@ class Browser:
         self._server, self._client = server, client
 
     def ask(
-        self, method: str, path: str, expect: int, *, json: Any = None, key: str | None = None
+        self,
+        method: str,
+        path: str,
+        expect: int,
+        *,
+        json: Any = None,
+        key: str | None = None,
+        until: str = "completed",
     ) -> httpx.Response:
-        """Send a request, print it with its answer, and return that. Raises TourFailed for another status."""
+        """Send a request, print it with its answer, and return that. Raises TourFailed for another status.
+
+        Where 200 is expected, a busy machine may answer 202: then the order is followed `until` it stands so.
+        """
         headers = {} if key is None else {"Idempotency-Key": key}
         response = self._client.request(
             method, f"{self._server.url}{path}", json=json, headers=headers, timeout=PATIENCE_S
         )
         self._tell(method, path, json, headers, response)
-        if response.status_code != expect:
+        if (expect, response.status_code) == (200, 202):
+            self.follow(response.headers["location"], until)
+        elif response.status_code != expect:
             raise TourFailed(f"{method} {path}: {response.status_code} instead of {expect}")
         return response
 
@@ -107,7 +119,8 @@ def play_at_once(browser: Browser) -> None:
     print(heading("1. An order that is done at once"))
     print(
         paragraph(
-            "Within half a second the goods are reserved, the card is charged, the parcel is sent: 200."
+            "Within half a second the goods are reserved, the card is charged, the parcel is sent: 200. "
+            "(On a busy machine it may be 202, and a look later.)"
         )
     )
     browser.ask("PUT", "/customers/ada/card", 204, json=GOOD)
@@ -119,7 +132,7 @@ def play_at_once(browser: Browser) -> None:
         )
     )
     again = browser.ask("POST", "/orders", 200, json=order("ada", "tea", 2), key="a-1")
-    if again.json() != first.json():
+    if again.json()["order_id"] != first.json()["order_id"]:
         raise TourFailed("the same request made another order")
     browser.ask("POST", "/orders", 409, json=order("ada", "tea", 3), key="a-1")
 
@@ -143,7 +156,7 @@ def play_too_late(browser: Browser) -> None:
     )
     browser.ask("PUT", "/customers/cleo/card", 204, json=EXPIRED)
     waiting = browser.ask("POST", "/orders", 202, json=order("cleo", "teapot", 1), key="c-1")
-    browser.ask("POST", f"{waiting.headers['location']}/cancellation", 200)
+    browser.ask("POST", f"{waiting.headers['location']}/cancellation", 200, until="cancelled")
     sent = browser.ask("POST", "/orders", 200, json=order("ada", "tea", 1), key="a-2")
     browser.ask("POST", f"{sent.headers['location']}/cancellation", 409)
 
