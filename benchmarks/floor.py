@@ -42,17 +42,13 @@ PRAGMAS = {
 }
 """As `saga.store.connection` sets them."""
 
-NEW_SAGA = (
-    "INSERT INTO sagas (no, id, definition_no, status, busy, started_ms, ended_ms, input_type, input_digest,"
-    " correlation, causation, first_event_no) VALUES (?,?,?,'RUNNING',1,?,NULL,?,?,?,?,?)"
-)
-JOURNAL = "INSERT INTO journal (saga_no, seq, at_ms, cause, encoding, records, digest) VALUES (?,?,?,?,?,?,?)"
+CHANGING: Row = ("RUNNING", 1, None, None, None)
+"""What a new saga has in the columns that change."""
 SAGA_CHANGE = (
     "UPDATE sagas SET status = ?, busy = ?, ended_ms = ?, refusal_code = ?, refusal_reason = ? WHERE no = ?"
 )
 PARTICIPANTS = "UPDATE participants SET next_number = ?, commit_no = ? WHERE name = ?"
 STORE = "UPDATE store SET commit_no = ?, high_ms = ?, saga_no = ?"
-INBOX = "INSERT INTO _saga_inbox (command_id, number, outcome, answer, code, reason, at_ms) VALUES (?,?,?,?,?,?,?)"
 FILE = "UPDATE _saga_file SET commit_no = ?, coordinator_commit_no = ?, floor = ?"
 PRUNE = (
     "DELETE FROM _saga_inbox WHERE command_id IN"
@@ -97,8 +93,35 @@ class Recorded(NamedTuple):
     """What a real run wrote."""
 
     files: list[File]
+    inserts: dict[str, str]
+    """Table that the loop fills, and the INSERT for it."""
     sagas: list[list[Stage]]
     """Of each saga its stages, one for each row of its journal."""
+
+
+class Table(NamedTuple):
+    """A table with its rows, which are in the order of their keys."""
+
+    columns: list[str]
+    rows: list[Row]
+
+    def insert(self, name: str) -> str:
+        """Return the statement that writes a row of it."""
+        return (
+            f'INSERT INTO "{name}" ({", ".join(self.columns)}) VALUES ({",".join("?" * len(self.columns))})'
+        )
+
+    def named(self) -> Iterator[tuple[Row, dict[str, Any]]]:
+        """Yield each row, and with the names of its columns."""
+        for row in self.rows:
+            yield row, dict(zip(self.columns, row, strict=True))
+
+    def without(self, column: str) -> Table:
+        """Return the same without a column."""
+        at = self.columns.index(column)
+        return Table(
+            self.columns[:at] + self.columns[at + 1 :], [row[:at] + row[at + 1 :] for row in self.rows]
+        )
 
 
 def record(directory: Path, kind: Kind, sagas: int) -> Recorded:
@@ -111,60 +134,70 @@ def record(directory: Path, kind: Kind, sagas: int) -> Recorded:
     ):
         check_outcomes(kind, sagas, run_all(runtime, starts(kind, sagas)))
     names = ["saga", *sorted(path.stem for path in directory.glob("*.db") if path.stem != "saga")]
-    files, inboxes = [], {}
+    files: list[File] = []
+    inserts: dict[str, str] = {}
+    inboxes: dict[str, tuple[Row, str]] = {}
     for name in names:
         with closing(sqlite3.connect(directory / f"{name}.db")) as connection:
             files.append(_file(name, connection))
-            if name != "saga":
-                for answered in connection.execute(
-                    "SELECT command_id, number, outcome, answer, code, reason, at_ms FROM _saga_inbox"
-                ):
-                    inboxes[answered[0]] = answered
+            if name == "saga":
+                new_sagas = _table(connection, "sagas", "no")
+                journal = _table(connection, "journal", "saga_no, seq").without("no")
+                inserts |= {"sagas": new_sagas.insert("sagas"), "journal": journal.insert("journal")}
             else:
-                rows = connection.execute(
-                    "SELECT no, id, definition_no, started_ms, input_type, input_digest, correlation, causation,"
-                    " first_event_no, status, ended_ms, refusal_code, refusal_reason FROM sagas ORDER BY no"
-                ).fetchall()
-                journal = connection.execute(
-                    "SELECT saga_no, seq, at_ms, cause, encoding, records, digest FROM journal ORDER BY saga_no, seq"
-                ).fetchall()
-    journals: dict[int, list[Row]] = {}
-    for line in journal:
-        journals.setdefault(line[0], []).append(line)
-    return Recorded(files, [[*_stages(row, journals[row[0]], inboxes)] for row in rows])
+                inbox = _table(connection, "_saga_inbox", "command_id")
+                inserts["_saga_inbox"] = inbox.insert("_saga_inbox")
+                inboxes |= {named["command_id"]: (row, named["outcome"]) for row, named in inbox.named()}
+    journals: dict[int, list[tuple[Row, dict[str, Any]]]] = {}
+    for row, named in journal.named():
+        journals.setdefault(named["saga_no"], []).append((row, named))
+    stages = [[*_stages(saga, journals[saga["no"]], inboxes)] for _, saga in new_sagas.named()]
+    return Recorded(files, inserts, stages)
+
+
+def _table(connection: sqlite3.Connection, name: str, key: str) -> Table:
+    found = connection.execute(f'SELECT * FROM "{name}" ORDER BY {key}')
+    columns = [column for column, *_ in found.description]
+    return Table(columns, found.fetchall())
 
 
 def _file(name: str, connection: sqlite3.Connection) -> File:
     listed = connection.execute(
         "SELECT name, type, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
     ).fetchall()
-    rows = []
-    for table in (each for each, type_, _ in listed if type_ == "table" and each not in WRITTEN):
-        found = connection.execute(f'SELECT * FROM "{table}"').fetchall()
-        if found:
-            rows.append((f'INSERT INTO "{table}" VALUES ({",".join("?" * len(found[0]))})', found))
+    tables = {each: _table(connection, each, "1") for each, type_, _ in listed if type_ == "table"}
+    rows = [(table.insert(each), table.rows) for each, table in tables.items() if each not in WRITTEN]
     return File(name, [sql for _, _, sql in listed], rows)
 
 
-def _stages(saga: Row, journal: Sequence[Row], inboxes: dict[str, Row]) -> Iterator[Stage]:
-    no, order_id, status, ended_ms, code, reason = saga[0], saga[1], *saga[9:]
+def _stages(
+    saga: dict[str, Any],
+    journal: Sequence[tuple[Row, dict[str, Any]]],
+    inboxes: dict[str, tuple[Row, str]],
+) -> Iterator[Stage]:
+    no, code, reason = saga["no"], saga["refusal_code"], saga["refusal_reason"]
+    at_first = dict(
+        zip(("status", "busy", "ended_ms", "refusal_code", "refusal_reason"), CHANGING, strict=True)
+    )
     refused = False
-    for line in journal:
+    for row, named in journal:
         contexts = []
-        answered = inboxes.get(line[3])
-        if answered is not None:
-            step = answered[0].split(":")[1]  # such as take_payment.1, or take_payment.1~1
+        if named["cause"] in inboxes:
+            answered, outcome = inboxes[named["cause"]]
+            step = named["cause"].split(":")[1]  # such as take_payment.1, or take_payment.1~1
             context, statement = DATA[step.split(".")[0] + "~" * ("~" in step)]
-            data = [(statement, _values(statement, order_id))] if answered[2] == "done" else []
+            data = [(statement, _values(statement, saga["id"]))] if outcome == "done" else []
             contexts.append((context, data, [answered]))
         changes: list[Row] = []
-        kinds = [each["is"] for each in json.loads(line[5])]
+        kinds = [each["is"] for each in json.loads(named["records"])]
         if "ended" in kinds:
-            changes.append((status, 0, ended_ms, code, reason, no))
+            changes.append((saga["status"], 0, saga["ended_ms"], code, reason, no))
         elif code is not None and not refused and "step-refused" in kinds:
             changes.append(("COMPENSATING", 1, None, code, reason, no))
             refused = True
-        yield Stage(contexts, [saga[:9]] if line[1] == 1 else [], [line], changes)
+        yield Stage(
+            contexts, [tuple({**saga, **at_first}.values())] if named["seq"] == 1 else [], [row], changes
+        )
 
 
 def _values(statement: str, order_id: str) -> Row:
@@ -203,11 +236,11 @@ def written(directory: Path, recorded: Recorded, in_flight: int) -> Iterator[flo
                     _prune(files[name], number)
                     pruned[name] = number
             for stage in stages:
-                _commit(files, stage)
+                _commit(files, recorded.inserts, stage)
             yield time.perf_counter() - began
             for stage in stages:
                 for context, _, inbox in stage.contexts:
-                    numbers[context] = max(numbers[context], *(number for _, number, *_ in inbox), 0)
+                    numbers[context] += len(inbox)
     finally:
         for connection in files.values():
             connection.close()
@@ -250,20 +283,20 @@ def _prune(file: sqlite3.Connection, number: int) -> None:
     file.execute("COMMIT")
 
 
-def _commit(files: dict[str, sqlite3.Connection], stage: Stage) -> None:
+def _commit(files: dict[str, sqlite3.Connection], inserts: dict[str, str], stage: Stage) -> None:
     for context, data, inbox in stage.contexts:
         execute = files[context].execute
         execute("BEGIN IMMEDIATE")
         for statement, values in data:
             execute(statement, values)
-        files[context].executemany(INBOX, inbox)
+        files[context].executemany(inserts["_saga_inbox"], inbox)
         execute(FILE, (1, 1, 1))
         execute("COMMIT")
     journal = files["saga"]
     journal.execute("BEGIN IMMEDIATE")
     if stage.new_sagas:
-        journal.executemany(NEW_SAGA, stage.new_sagas)
-    journal.executemany(JOURNAL, stage.journal)
+        journal.executemany(inserts["sagas"], stage.new_sagas)
+    journal.executemany(inserts["journal"], stage.journal)
     if stage.changes:
         journal.executemany(SAGA_CHANGE, stage.changes)
     journal.executemany(PARTICIPANTS, [(1, 0, "inventory"), (1, 0, "warehouse")])
