@@ -24,7 +24,7 @@ from saga.coordination.dispatch import Dispatcher, Lane
 from saga.coordination.envelopes import UNSET, Answer, Answers, Mark, Notify, OutboxTaken, Recalled, Released
 from saga.coordination.evaluation import Author
 from saga.coordination.guard import Busy, describe
-from saga.coordination.instances import Instance
+from saga.coordination.instances import Instance, Outside, outside
 from saga.coordination.intake import Intake
 from saga.coordination.ledger import Effects, Ledger
 from saga.coordination.listeners import KnownListeners
@@ -47,6 +47,9 @@ log = Log("saga.coordinator")
 
 TIMERS_AT_ONCE = 256
 """Timers taken in one batch; the rest follows in the next, so that messages get their turn."""
+
+SENT_TOGETHER = 200
+"""Sagas whose commands are sent again in one go."""
 
 STUCK_MS = 1_000
 """After how long timers are looked at again that are due and do not fire."""
@@ -435,7 +438,7 @@ class Coordinator:
     def _send_again(self, participant: str | None) -> None:
         """Send what is open at this participant (at all of them: None, at the end of a recovery) again."""
         dispatcher = self.dispatcher
-        for instance in self.busy_sagas():
+        for count, instance in enumerate(self.busy_sagas(), 1):
             for path, (sent, _) in instance.pending.commands.items():
                 lost = sent.to == participant and dispatcher.may_be_outside(instance, path, participant)
                 if (participant is None or lost) and not dispatcher.send_again(instance, path, sent.to):
@@ -444,6 +447,8 @@ class Coordinator:
                 lost = sent.to == participant
                 if (participant is None or lost) and not dispatcher.inquire(instance, path, sent.to):
                     self._world.post(q.Blocked(instance.no, path))
+            if count % SENT_TOGETHER == 0:  # the participants begin while the others are still being loaded
+                dispatcher.flush()
 
     def _lowered(self, message: q.Lowered) -> None:
         lane = self.dispatcher.lanes[message.participant]
@@ -482,11 +487,18 @@ class Coordinator:
 
     def busy_sagas(self) -> Iterator[Instance]:
         """Yield the sagas that have commands outside, one after the other; not all are kept. Only between commits."""
-        for row in self._store.live_busy():
-            instance = self._find(row.no)
+        for row, journal in self._store.live_journals():
+            instance = self.ledger.take(row, journal)
             if instance is not None:
                 yield instance
             self.ledger.cache.shrink()
+
+    def outside(self) -> Iterator[Outside]:
+        """Yield what those sagas have outside. Only between commits."""
+        for row, journal in self._store.live_journals():
+            found = outside(row, journal)
+            if found is not None:
+                yield found
 
     def resume(self, reply: Future[None] | None) -> None:
         """The end of a recovery: fire the timers that fell due, then send again whatever is open."""
