@@ -103,7 +103,7 @@ class Coordinator:
         self._store = store
         self._world = surroundings
         self.suspects = Suspects(self, store.suspects(), store.epoch, hang_limit_s)
-        self.dispatcher = Dispatcher(self._find)
+        self.dispatcher = Dispatcher(self._find, self._prepare)
         self.ledger = Ledger(store, definitions, self.dispatcher, busy, cache_limit, self.suspects.author)
         self.relay = Relay(self._read_events, self.ledger.last_event_no)
         self._listeners = KnownListeners(store.listeners(), store.first_event)
@@ -353,6 +353,9 @@ class Coordinator:
         """Return the saga of this number, from memory or by replay."""
         return self.ledger.cache.get(no)
 
+    def _prepare(self, nos: list[int]) -> None:
+        self.ledger.prepare(nos)
+
     def _find_id(self, saga_id: str) -> Instance | None:
         """Return the saga of this id, from this batch, from memory or by replay."""
         here = self.ledger.started_here(saga_id)
@@ -435,20 +438,36 @@ class Coordinator:
         send_again = self.suspects.lost if self._holding else self._send_again
         self._after_commit.append(lambda: send_again(message.participant))
 
-    def _send_again(self, participant: str | None) -> None:
-        """Send what is open at this participant (at all of them: None, at the end of a recovery) again."""
+    def _send_again(self, participant: str) -> None:
+        """Send what is open at this participant again."""
+        for instance in self.busy_sagas():
+            self._send_saga_again(instance, participant)
+
+    def _send_all_again(self) -> None:
+        """Send what is open at any participant again, at the end of a recovery: what must wait for credit is lined up
+        without its saga, since there may be very many."""
+        for count, (row, journal) in enumerate(self._store.live_journals(), 1):
+            found = outside(row, journal)
+            if found is None:
+                continue
+            if len(found.forward) < len(found.paths) or not self.dispatcher.line_up(found.no, found.forward):
+                instance = self.ledger.take(row, journal)
+                if instance is not None:
+                    self._send_saga_again(instance, None)
+                self.ledger.cache.shrink()
+            if count % SENT_TOGETHER == 0:  # the participants begin while the others are still being read
+                self.dispatcher.flush()
+
+    def _send_saga_again(self, instance: Instance, participant: str | None) -> None:
         dispatcher = self.dispatcher
-        for count, instance in enumerate(self.busy_sagas(), 1):
-            for path, (sent, _) in instance.pending.commands.items():
-                lost = sent.to == participant and dispatcher.may_be_outside(instance, path, participant)
-                if (participant is None or lost) and not dispatcher.send_again(instance, path, sent.to):
-                    self._world.post(q.Blocked(instance.no, path))
-            for path, sent in instance.pending.resolves.items():
-                lost = sent.to == participant
-                if (participant is None or lost) and not dispatcher.inquire(instance, path, sent.to):
-                    self._world.post(q.Blocked(instance.no, path))
-            if count % SENT_TOGETHER == 0:  # the participants begin while the others are still being loaded
-                dispatcher.flush()
+        for path, (sent, _) in instance.pending.commands.items():
+            lost = sent.to == participant and dispatcher.may_be_outside(instance, path, participant)
+            if (participant is None or lost) and not dispatcher.send_again(instance, path, sent.to):
+                self._world.post(q.Blocked(instance.no, path))
+        for path, sent in instance.pending.resolves.items():
+            lost = sent.to == participant
+            if (participant is None or lost) and not dispatcher.inquire(instance, path, sent.to):
+                self._world.post(q.Blocked(instance.no, path))
 
     def _lowered(self, message: q.Lowered) -> None:
         lane = self.dispatcher.lanes[message.participant]
@@ -527,7 +546,7 @@ class Coordinator:
         self._holding = False
         for lane in self.dispatcher.lanes.values():
             self._let_listen(lane)
-        self._send_again(None)
+        self._send_all_again()
         seam("recovery.sent-again")
 
     @staticmethod

@@ -8,7 +8,7 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from types import MappingProxyType
 from typing import NamedTuple, NoReturn
 
@@ -79,6 +79,8 @@ class Outside(NamedTuple):
     """As in `Instance`."""
     paths: Set[str]
     """Of the commands that are to be answered or inquired."""
+    forward: dict[str, Sent]
+    """Path → command, of those that are to be answered and undo nothing."""
 
 
 class AbsentAuthor:
@@ -178,7 +180,11 @@ def outside(row: SagaRow, journal: list[JournalRow]) -> Outside | None:
     if state is None:
         return None
     waiting = pending(state)
-    return Outside(row.no, row.id, _numbers(state), waiting.commands.keys() | waiting.resolves.keys())
+    paths = waiting.commands.keys() | waiting.resolves.keys()
+    forward = {
+        path: sent for path, (sent, _) in waiting.commands.items() if state.visits[path].undoes is None
+    }
+    return Outside(row.no, row.id, _numbers(state), paths, forward)
 
 
 def _replayed(row: SagaRow, journal: list[JournalRow]) -> State | None:
@@ -233,6 +239,11 @@ class Cache:
                 return None
             self._known[no] = instance
         return self.get(no)
+
+    def missing(self, nos: Iterable[int]) -> list[int]:
+        """Return those of `nos` that are not here."""
+        known = self._known
+        return [no for no in nos if no not in known]
 
     def drop(self, no: int) -> None:
         """Let an instance go: it has ended, or its state cannot be trusted."""

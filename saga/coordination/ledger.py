@@ -180,6 +180,13 @@ class Ledger:
         """Return the saga of this row, from memory, or by replay of this journal of it. Only between batches."""
         return self.cache.get_or(row.no, lambda: self._loader.replayed(row, journal))
 
+    def prepare(self, nos: Iterable[int]) -> None:
+        """Load those of these sagas that are not in memory, together. Only between batches."""
+        missing = self.cache.missing(nos)
+        if len(missing) > 1:
+            for row, journal in self._store.journals(missing):
+                self.take(row, journal)
+
     def apply(self, instance: Instance, stimulus: Stimulus, cause: str | None) -> bool:
         """Let something happen to a saga; return whether it left a record.
 

@@ -121,16 +121,25 @@ class SagaQueries:
 
         Raises CorruptStore when the chain of one does not hold.
         """
+        for some in _chunks(self.live_busy(), JOURNALS_AT_ONCE):
+            yield from self._with_journals(some)
+
+    def journals(self, saga_nos: Iterable[int]) -> Iterator[tuple[SagaRow, list[JournalRow]]]:
+        """Yield those of these sagas that exist, each with its journal in order: `row` and `journal` in bulk."""
+        statement = f"SELECT {SAGA_COLUMNS} FROM sagas WHERE no IN (SELECT value FROM json_each(?))"
+        for some in _chunks(saga_nos, JOURNALS_AT_ONCE):
+            yield from self._with_journals([*map(SagaRow._make, self._read(statement, (_json(some),)))])
+
+    def _with_journals(self, rows: list[SagaRow]) -> Iterator[tuple[SagaRow, list[JournalRow]]]:
+        journals: dict[int, list[JournalRow]] = {row.no: [] for row in rows}
         statement = (
             f"SELECT {JOURNAL_COLUMNS} FROM journal WHERE saga_no IN (SELECT value FROM json_each(?))"
             " ORDER BY saga_no, seq"
         )
-        for some in _chunks(self.live_busy(), JOURNALS_AT_ONCE):
-            journals: dict[int, list[JournalRow]] = {row.no: [] for row in some}
-            for row in map(JournalRow._make, self._read(statement, (_json([*journals]),))):
-                journals[row.saga_no].append(row)
-            for saga in some:
-                yield saga, verified(self._path, journals[saga.no])
+        for line in map(JournalRow._make, self._read(statement, (_json([*journals]),))):
+            journals[line.saga_no].append(line)
+        for row in rows:
+            yield row, verified(self._path, journals[row.no])
 
     def counts(self) -> dict[str, int]:
         """Return status → number of sagas, for those statuses that occur. Reads the whole table."""
