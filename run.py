@@ -5,7 +5,7 @@
     python3 run.py example  one of the examples; without a name it lists them        (trip_booking)
     python3 run.py test     the tests, with pytest; all of them: on all cores        (-k timer -x)
     python3 run.py lint     ruff check, ruff format --check, mypy --strict           (--fix)
-    python3 run.py bench    the benchmarks                                           (--quick --json FILE)
+    python3 run.py bench    the benchmarks, with --peers beside other engines        (--quick --json FILE)
     python3 run.py reliability    the fault tests; without a command it lists them   (sim --seeds 1000)
 
 What follows the command is passed on to it; for `lint`, to `ruff check`. The exit code is the command's.

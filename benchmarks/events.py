@@ -7,7 +7,7 @@ be checked that it heard each exactly once, and those of one publisher in order.
 
 from __future__ import annotations
 
-import resource
+import json
 import sqlite3
 import sys
 import time
@@ -21,10 +21,17 @@ from typing import NamedTuple
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from benchmarks.figures import Figure, Size
 from benchmarks.measure import fresh_directory
+from benchmarks.processes import answer_of, log_to_stderr, module, peak_mb
+from benchmarks.progress import say
 from saga import Command, Context, Event, Key, Runtime
 
-__all__ = ["Delivered", "deliver"]
+__all__ = ["FIGURES", "measure"]
+
+FIGURES = ("events.seconds", "events.delivered", "events.memory")
+SIZES: dict[Size, int] = {"tiny": 2_000, "quick": 10_000, "full": 100_000}
+"""Events."""
 
 AT_ONCE = 40
 """Events that one handler or listener publishes."""
@@ -200,6 +207,17 @@ class _Share(NamedTuple):
         return {**contexts, Echo.__name__: self.of_echo, **threads}
 
 
+def measure(size: Size) -> list[Figure]:
+    say("events")  # in a process of its own, whose memory is then its own as well
+    found = Delivered(*answer_of(module("events", SIZES[size])))
+    note = f"{found.events:,} events to five subscribers"
+    return [
+        Figure("events.seconds", [found.seconds], "s", "lower", note=note),
+        Figure("events.delivered", [found.deliveries / found.seconds], "deliveries/s", "higher"),
+        Figure("events.memory", [found.peak_mb], "MB", "lower", note="of the whole process at its highest"),
+    ]
+
+
 def deliver(events: int) -> Delivered:
     """Publish about so many events in two lives of a runtime, the first without Emil; return when all have heard all.
 
@@ -219,14 +237,7 @@ def deliver(events: int) -> Delivered:
         seconds = time.perf_counter() - began
         for subscriber in (*STAYING, Emil):
             _check(directory, subscriber, share)
-    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    subscribers = len(STAYING) + 1
-    return Delivered(
-        share.all,
-        subscribers * share.all,
-        seconds,
-        peak_kb / (1024 * 1024 if sys.platform == "darwin" else 1024),
-    )
+    return Delivered(share.all, (len(STAYING) + 1) * share.all, seconds, peak_mb())
 
 
 def _publish(runtime: Runtime, share: _Share, half: int) -> None:
@@ -281,3 +292,8 @@ def _check(directory: Path, subscriber: type[Context], share: _Share) -> None:
             came[publisher] += 1
     if came != share.expected():
         raise RuntimeError(f"{subscriber.__name__} has heard {came} instead of {share.expected()}")
+
+
+if __name__ == "__main__":
+    log_to_stderr()
+    print(json.dumps(deliver(int(sys.argv[1]))))

@@ -18,7 +18,9 @@ from decimal import Decimal
 from itertools import count
 from pathlib import Path
 
+from benchmarks.figures import Figure, Size
 from benchmarks.measure import fresh_directory
+from benchmarks.progress import say
 from examples.order_fulfilment.checkout.messages import OrderLine, OrderPlaced
 from examples.order_fulfilment.inventory.messages import Item, ReceiveGoods
 from examples.order_fulfilment.outside import fate
@@ -27,7 +29,11 @@ from examples.order_fulfilment.payment.messages import KeepCard
 from examples.order_fulfilment.shop import make_shop
 from saga import Handle, Runtime, VirtualClock
 
-__all__ = ["fortnights_ms"]
+__all__ = ["FIGURES", "measure"]
+
+FIGURES = ("virtual.fortnight",)
+SIZES: dict[Size, int] = {"tiny": 1, "quick": 20, "full": 20}
+"""Payments."""
 
 CUSTOMER = next(name for name in map(str, count()) if fate.card_is_expired(fate.card_of(name)))
 REMINDERS = 4
@@ -36,6 +42,13 @@ DEADLINE_S = 30.0
 LOOK_S = 0.0002
 """How often is looked whether a reminder is through. Without a pause the looking itself would be measured: it would
 keep the interpreter from the threads that do the work."""
+
+
+def measure(size: Size) -> list[Figure]:
+    say("fortnight")
+    found = [*fortnights_ms(1 + SIZES[size])][1:]  # the first one loads and prepares everything
+    note = "a payment waits fourteen days, in virtual time"
+    return [Figure("virtual.fortnight", found, "ms", "lower", note=note)]
 
 
 def fortnights_ms(payments: int, *, at_once: bool = False) -> Iterator[float]:

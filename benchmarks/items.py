@@ -7,13 +7,19 @@ import tracemalloc
 from dataclasses import dataclass
 from decimal import Decimal
 
+from benchmarks.figures import Figure, Size
 from benchmarks.measure import fresh_directory
+from benchmarks.progress import say
 from benchmarks.sagas import CONTEXTS, ReleaseGoods, ReserveGoods, TakePayment
 from saga import Runtime, Saga, answer, each, items, step
 
-__all__ = ["ITEMS", "each_mb", "each_seconds"]
+__all__ = ["FIGURES", "measure"]
 
-ITEMS, CONCURRENCY = 1_000, 50
+FIGURES = ("each.seconds", "each.mb")
+SIZES: dict[Size, tuple[int, int]] = {"tiny": (30, 1), "quick": (1_000, 3), "full": (1_000, 9)}
+"""Items, repeats."""
+
+CONCURRENCY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,18 @@ class FulfilAll(Saga[Load]):
     flow = (each(orders, reserve, pay, concurrency=CONCURRENCY), paid)
 
 
-def each_seconds(orders: int = ITEMS) -> float:
+def measure(size: Size) -> list[Figure]:
+    orders, repeats = SIZES[size]
+    say("each")
+    seconds = [each_seconds(orders) for _ in range(repeats)]
+    note = f"one saga, two steps for each of {orders:,} items"
+    return [
+        Figure("each.seconds", seconds, "s", "lower", note=note),
+        Figure("each.mb", [each_mb(orders)], "MB", "lower", note="what Python allocates for it at most"),
+    ]
+
+
+def each_seconds(orders: int) -> float:
     """Return how long one saga with so many items takes: two steps for each of them, in contexts with state."""
     with (
         fresh_directory() as directory,
@@ -65,7 +82,7 @@ def each_seconds(orders: int = ITEMS) -> float:
     return seconds
 
 
-def each_mb(orders: int = ITEMS) -> float:
+def each_mb(orders: int) -> float:
     """Return the memory that Python allocates for it at most, in megabytes (in a run of its own, which is slow)."""
     tracemalloc.start()
     try:

@@ -8,7 +8,10 @@ from decimal import Decimal
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from saga import Command, Context, Gateway, Saga, step
+from saga import Command, Context, Gateway, Rejected, Saga, step
+
+NOWHERE = "-nowhere"
+"""The end of the id of an order that cannot be shipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,11 @@ class ShipGoods(Command[None]):
     payment_id: str
 
 
+def refuse_nowhere(command: ShipGoods) -> None:
+    if command.order_id.endswith(NOWHERE):
+        raise Rejected("nobody ships there", code="nowhere")
+
+
 # --- gateways: no state, at least once --------------------------------------------------------------
 
 
@@ -99,10 +107,17 @@ class Carrier(Gateway):
     """Ships, without state."""
 
     @ShipGoods.handler
-    def ship(self, command: ShipGoods) -> None: ...
+    def ship(self, command: ShipGoods) -> None:
+        refuse_nowhere(command)
 
 
 # --- contexts: each a row in a table of its own, exactly once ----------------------------------------
+
+RESERVE = "INSERT INTO reservations VALUES (?, ?)"
+RELEASE = "UPDATE reservations SET what = ? WHERE order_id = ?"
+TAKE = "INSERT INTO payments VALUES (?, ?)"
+REFUND = "UPDATE payments SET what = ? WHERE order_id = ?"
+SHIP = "INSERT INTO shipments VALUES (?, ?)"
 
 
 def _one_table(name: str) -> Migrations:
@@ -122,12 +137,12 @@ class Inventory(Context):
 
     @ReserveGoods.handler
     def reserve(self, command: ReserveGoods) -> GoodsReserved:
-        self.db.execute("INSERT INTO reservations VALUES (?, ?)", (command.order_id, "reserved"))
+        self.db.execute(RESERVE, (command.order_id, "reserved"))
         return GoodsReserved(f"r-{command.order_id}")
 
     @ReleaseGoods.handler
     def release(self, command: ReleaseGoods) -> None:
-        self.db.execute("UPDATE reservations SET what = ? WHERE order_id = ?", ("released", command.order_id))
+        self.db.execute(RELEASE, ("released", command.order_id))
 
 
 class Payment(Context):
@@ -137,12 +152,12 @@ class Payment(Context):
 
     @TakePayment.handler
     def take(self, command: TakePayment) -> PaymentTaken:
-        self.db.execute("INSERT INTO payments VALUES (?, ?)", (command.order_id, str(command.amount)))
+        self.db.execute(TAKE, (command.order_id, str(command.amount)))
         return PaymentTaken(f"p-{command.order_id}")
 
     @RefundPayment.handler
     def refund(self, command: RefundPayment) -> None:
-        self.db.execute("UPDATE payments SET what = ? WHERE order_id = ?", ("refunded", command.order_id))
+        self.db.execute(REFUND, ("refunded", command.order_id))
 
 
 class Shipment(Context):
@@ -152,7 +167,8 @@ class Shipment(Context):
 
     @ShipGoods.handler
     def ship(self, command: ShipGoods) -> None:
-        self.db.execute("INSERT INTO shipments VALUES (?, ?)", (command.order_id, command.payment_id))
+        refuse_nowhere(command)
+        self.db.execute(SHIP, (command.order_id, command.payment_id))
 
 
 class FulfilOrder(Saga[Order]):
@@ -183,6 +199,15 @@ class FulfilOrder(Saga[Order]):
         take_payment,
         ship_goods,
     )
+
+
+AMOUNT = Decimal("12.50")
+
+
+def order(number: int, *, a_tenth_nowhere: bool = False) -> Order:
+    """Return an order; with `a_tenth_nowhere` the last of ten cannot be shipped."""
+    end = NOWHERE if a_tenth_nowhere and number % 10 == 9 else ""
+    return Order(f"order-{number}{end}", AMOUNT)
 
 
 GATEWAYS = [Warehouse, Bank, Carrier]

@@ -11,11 +11,9 @@ from __future__ import annotations
 import asyncio
 import builtins
 import os
-import secrets
 import signal
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -63,6 +61,7 @@ from saga.flow.definition import Definition
 from saga.flow.saga import Saga
 from saga.handle import Handle, refuse_in_actor
 from saga.history import HistoryEntry, read_history
+from saga.ids import new_id
 from saga.line import Line, Reply
 from saga.machine import Status, Stimulus
 from saga.machine import stimuli as s
@@ -343,7 +342,7 @@ class Runtime:
     def _start_of(self, start: Start[Any]) -> q.Start:
         definition = self._definitions.of(start.saga)
         data, twin = codec_for(definition.input).roundtrip(start.input)
-        saga_id = uuid.uuid4().hex if start.id is None else checked_id(start.id)
+        saga_id = new_id() if start.id is None else checked_id(start.id)
         return q.Start(definition, saga_id, Raw(data), twin, checked_tags(start.tags), milliseconds(start.at))
 
     # --- recurring starts -------------------------------------------------------------------------
@@ -428,7 +427,7 @@ class Runtime:
         data, twin = codec.roundtrip(event)
         field_name = key_field(type(event))
         key = None if field_name is None else key_text(getattr(twin, field_name))
-        event_id = f"runtime:{_event_id() if id is None else checked_id(id)}"
+        event_id = f"runtime:{new_id() if id is None else checked_id(id)}"
         return q.Publish(event_id, codec.name, key, Raw(data), event_id, Reply(), fresh=id is None)
 
     def send(self, command: Command[R], *, id: str | None = None, timeout: float = 30.0) -> R:
@@ -909,9 +908,3 @@ def _key(key: object) -> str:
         return key_text(key)
     except SagaError as error:
         raise UsageError(f"key={key!r:.80} cannot be the key of an event: {error}") from error
-
-
-def _event_id() -> str:
-    """Return a new id. They begin with the time, so that those of one hour stand together in the index of the log:
-    with random ones each event would write to a page of its own."""
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"

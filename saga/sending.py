@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
@@ -26,6 +25,7 @@ from saga.coordination.participation import Participant
 from saga.errors import CommandFailed, NoHandler, WaitTimeout
 from saga.flow.definition import Definition
 from saga.handle import Handle, refuse_in_actor
+from saga.ids import new_id
 from saga.line import Line, Reply
 from saga.messages import RESERVED_CODES, Command, Rejected, type_name
 
@@ -117,7 +117,7 @@ class Sender:
 
 
 def _command_id(id: str | None) -> str:
-    return uuid.uuid4().hex if id is None else checked_id(id)
+    return new_id() if id is None else checked_id(id)
 
 
 async def _outcome_of(handle: Handle) -> Outcome:

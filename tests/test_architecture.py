@@ -72,6 +72,7 @@ HOUSE = (
     Layer("coordination", STARTS_OR_SLEEPS | CALENDAR | CHANCE, owns={"cronsim"}),
     Layer("actors", owns={"pykka"}),
     Layer("handle"),
+    Layer("ids"),  # new ones
     Layer("arguments", EFFECTS, pure=True),  # what an application passes in, checked
     Layer("line"),  # the application's requests to the coordinator
     Layer("retention"),  # letting go of what is over and old

@@ -24,7 +24,7 @@ from saga.coordination.dispatch import Dispatcher, Lane
 from saga.coordination.envelopes import UNSET, Answer, Answers, Mark, Notify, OutboxTaken, Recalled, Released
 from saga.coordination.evaluation import Author
 from saga.coordination.guard import Busy, describe
-from saga.coordination.instances import Instance
+from saga.coordination.instances import Instance, Outside, outside
 from saga.coordination.intake import Intake
 from saga.coordination.ledger import Effects, Ledger
 from saga.coordination.listeners import KnownListeners
@@ -47,6 +47,9 @@ log = Log("saga.coordinator")
 
 TIMERS_AT_ONCE = 256
 """Timers taken in one batch; the rest follows in the next, so that messages get their turn."""
+
+SENT_TOGETHER = 200
+"""Sagas whose commands are sent again in one go."""
 
 STUCK_MS = 1_000
 """After how long timers are looked at again that are due and do not fire."""
@@ -103,7 +106,7 @@ class Coordinator:
         self._store = store
         self._world = surroundings
         self.suspects = Suspects(self, store.suspects(), store.epoch, hang_limit_s, surroundings.monotonic)
-        self.dispatcher = Dispatcher(self._find)
+        self.dispatcher = Dispatcher(self._find, self._prepare)
         self.ledger = Ledger(store, definitions, self.dispatcher, busy, cache_limit, self.suspects.author)
         self.relay = Relay(self._read_events, self.ledger.last_event_no)
         self._listeners = KnownListeners(store.listeners(), store.first_event)
@@ -353,6 +356,9 @@ class Coordinator:
         """Return the saga of this number, from memory or by replay."""
         return self.ledger.cache.get(no)
 
+    def _prepare(self, nos: list[int]) -> None:
+        self.ledger.prepare(nos)
+
     def _find_id(self, saga_id: str) -> Instance | None:
         """Return the saga of this id, from this batch, from memory or by replay."""
         here = self.ledger.started_here(saga_id)
@@ -435,18 +441,36 @@ class Coordinator:
         send_again = self.suspects.lost if self._holding else self._send_again
         self._after_commit.append(lambda: send_again(message.participant))
 
-    def _send_again(self, participant: str | None) -> None:
-        """Send what is open at this participant (at all of them: None, at the end of a recovery) again."""
-        dispatcher = self.dispatcher
+    def _send_again(self, participant: str) -> None:
+        """Send what is open at this participant again."""
         for instance in self.busy_sagas():
-            for path, (sent, _) in instance.pending.commands.items():
-                lost = sent.to == participant and dispatcher.may_be_outside(instance, path, participant)
-                if (participant is None or lost) and not dispatcher.send_again(instance, path, sent.to):
-                    self._world.post(q.Blocked(instance.no, path))
-            for path, sent in instance.pending.resolves.items():
-                lost = sent.to == participant
-                if (participant is None or lost) and not dispatcher.inquire(instance, path, sent.to):
-                    self._world.post(q.Blocked(instance.no, path))
+            self._send_saga_again(instance, participant)
+
+    def _send_all_again(self) -> None:
+        """Send what is open at any participant again, at the end of a recovery: what must wait for credit is lined up
+        without its saga, since there may be very many."""
+        for count, (row, journal) in enumerate(self._store.live_journals(), 1):
+            found = outside(row, journal)
+            if found is None:
+                continue
+            if len(found.forward) < len(found.paths) or not self.dispatcher.line_up(found.no, found.forward):
+                instance = self.ledger.take(row, journal)
+                if instance is not None:
+                    self._send_saga_again(instance, None)
+                self.ledger.cache.shrink()
+            if count % SENT_TOGETHER == 0:  # the participants begin while the others are still being read
+                self.dispatcher.flush()
+
+    def _send_saga_again(self, instance: Instance, participant: str | None) -> None:
+        dispatcher = self.dispatcher
+        for path, (sent, _) in instance.pending.commands.items():
+            lost = sent.to == participant and dispatcher.may_be_outside(instance, path, participant)
+            if (participant is None or lost) and not dispatcher.send_again(instance, path, sent.to):
+                self._world.post(q.Blocked(instance.no, path))
+        for path, sent in instance.pending.resolves.items():
+            lost = sent.to == participant
+            if (participant is None or lost) and not dispatcher.inquire(instance, path, sent.to):
+                self._world.post(q.Blocked(instance.no, path))
 
     def _lowered(self, message: q.Lowered) -> None:
         lane = self.dispatcher.lanes[message.participant]
@@ -485,11 +509,18 @@ class Coordinator:
 
     def busy_sagas(self) -> Iterator[Instance]:
         """Yield the sagas that have commands outside, one after the other; not all are kept. Only between commits."""
-        for row in self._store.live_busy():
-            instance = self._find(row.no)
+        for row, journal in self._store.live_journals():
+            instance = self.ledger.take(row, journal)
             if instance is not None:
                 yield instance
             self.ledger.cache.shrink()
+
+    def outside(self) -> Iterator[Outside]:
+        """Yield what those sagas have outside. Only between commits."""
+        for row, journal in self._store.live_journals():
+            found = outside(row, journal)
+            if found is not None:
+                yield found
 
     def resume(self, reply: Future[None] | None) -> None:
         """The end of a recovery: fire the timers that fell due, then send again whatever is open."""
@@ -518,7 +549,7 @@ class Coordinator:
         self._holding = False
         for lane in self.dispatcher.lanes.values():
             self._let_listen(lane)
-        self._send_again(None)
+        self._send_all_again()
         seam("recovery.sent-again")
 
     @staticmethod

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from saga.coordination.envelopes import UNSET, Answer, Deliver, Inquire, Port
 from saga.coordination.instances import Instance
 from saga.machine.pending import command_id
-from saga.machine.state import Visit
+from saga.machine.state import Sent, Visit
 from saga.messages import Command, type_name
 from saga.seams import seam
 
@@ -68,14 +69,18 @@ class Lane:
 class Dispatcher:
     """The ways to all participants. It is the coordinator's routing table, too."""
 
-    def __init__(self, find: Callable[[int], Instance | None]) -> None:
-        """`find` returns the saga of this number, from memory or by replay."""
+    def __init__(
+        self, find: Callable[[int], Instance | None], prepare: Callable[[list[int]], None] = lambda nos: None
+    ) -> None:
+        """`find` returns the saga of this number, from memory or by replay; `prepare` is told which ones it will be
+        asked for."""
         self.lanes: dict[str, Lane] = {}
         self.commit_no = 0
         """The number of a commit of saga.db that is on disk; whoever commits sets it."""
         self._routes: dict[type, str] = {}
         self._sagas: set[str] = set()
         self._find = find
+        self._prepare = prepare
 
     def add(self, lane: Lane, commands: Iterable[type[Command[object]]]) -> None:
         """Add a participant and the commands it handles."""
@@ -189,6 +194,9 @@ class Dispatcher:
     def flush(self) -> None:
         """Post what this batch led to, and give out the credit that has become free."""
         for lane in self.lanes.values():
+            if lane.waiting and len(lane.outside) < lane.credit and lane.down is None:
+                free = lane.credit - len(lane.outside)
+                self._prepare([saga_no for saga_no, _ in islice(lane.waiting, free)])
             while lane.waiting and len(lane.outside) < lane.credit and lane.down is None:
                 saga_no, path = lane.waiting.popleft()
                 instance = self._find(saga_no)
@@ -219,6 +227,23 @@ class Dispatcher:
         if lane is not None:
             lane.outside.discard((instance.no, path))
         return self.send(instance, path, participant)
+
+    def line_up(self, saga_no: int, forward: Mapping[str, Sent]) -> bool:
+        """Let these open commands of a saga wait for credit, if all of them must; else do nothing, and return False.
+
+        The saga need not be in memory for that: it is looked at when there is credit.
+        """
+        lanes = [self.lanes.get(sent.to) for sent in forward.values()]
+        keys = [(saga_no, path) for path in forward]
+        for lane, key, sent in zip(lanes, keys, forward.values(), strict=True):
+            if lane is None or lane.down is not None or sent.type not in lane.types:
+                return False
+            if len(lane.outside) < lane.credit or key in lane.outside:
+                return False
+        for lane, key in zip(lanes, keys, strict=True):
+            assert lane is not None
+            lane.waiting.append(key)
+        return True
 
     def _post(self, lane: Lane, instance: Instance, visit: Visit) -> None:
         state, sent, path = instance.state, visit.sent, visit.path

@@ -8,9 +8,9 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from types import MappingProxyType
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import msgspec
 
@@ -23,11 +23,11 @@ from saga.log import Log
 from saga.machine import Pending, State, Status, Unfitting, decode_records, pending, replay
 from saga.machine.state import Sent
 from saga.machine.turn import Stuck
-from saga.store import FIRST, SagaStore
+from saga.store import FIRST, JournalRow, SagaRow, SagaStore
 
 log = Log("saga.coordinator")
 
-__all__ = ["AbsentAuthor", "Cache", "Instance", "Loader"]
+__all__ = ["AbsentAuthor", "Cache", "Instance", "Loader", "Outside", "outside"]
 
 NO_CALLS: Mapping[str, tuple[Sent, bool]] = MappingProxyType({})
 
@@ -68,6 +68,19 @@ class Instance(msgspec.Struct, gc=False, eq=False):
     """Whether its caller knows that it has ended."""
     used: int = 0
     """The age of the cache when it was used last."""
+
+
+class Outside(NamedTuple):
+    """What a recovery asks of a saga."""
+
+    no: int
+    id: str
+    numbers: dict[str, tuple[str, int]]
+    """As in `Instance`."""
+    paths: Set[str]
+    """Of the commands that are to be answered or inquired."""
+    forward: dict[str, Sent]
+    """Path → command, of those that are to be answered and undo nothing."""
 
 
 class AbsentAuthor:
@@ -127,16 +140,13 @@ class Loader:
         Raises CorruptStore when the journal's chain does not hold.
         """
         row = self._store.row(no)
-        if row is None:
-            return None
-        instance = self.new(no, row.definition_no, row.first_event_no)
-        journal = self._store.journal(no)
-        try:
-            state = replay(
-                record for each in journal if each.records for record in decode_records(each.records)
-            )
-        except (Unfitting, msgspec.MsgspecError, UnicodeDecodeError) as error:  # or of a later version
-            log.error("journal_unfitting", saga_id=row.id, reason=str(error))
+        return None if row is None else self.replayed(row, self._store.journal(no))
+
+    def replayed(self, row: SagaRow, journal: list[JournalRow]) -> Instance | None:
+        """Return the saga of this row as its journal says; None when its records make no sense."""
+        instance = self.new(row.no, row.definition_no, row.first_event_no)
+        state = _replayed(row, journal)
+        if state is None:
             return None
         instance.state = state
         if isinstance(instance.author, Author):
@@ -152,15 +162,45 @@ class Loader:
         instance.refused = row.refusal_code is not None
         instance.calls, instance.told = instance.pending.calls, state.ended is not None
         instance.may_call = instance.may_call or bool(instance.calls)
-        for path, visit in state.visits.items():
-            if visit.sent is not None and visit.sent.number:
-                instance.numbers[path] = (visit.sent.to, visit.sent.number)
+        instance.numbers |= _numbers(state)
         return instance
 
     def _author(self, known: Known, no: int) -> Author | AbsentAuthor:
         if known.definition is None:
             return AbsentAuthor(known.graph)
         return self._make_author(known.definition, self._routing, self._busy, no)
+
+
+def outside(row: SagaRow, journal: list[JournalRow]) -> Outside | None:
+    """Return what a saga has outside, as its journal says; None when its records make no sense.
+
+    It takes half of the time of an instance, and no memory.
+    """
+    state = _replayed(row, journal)
+    if state is None:
+        return None
+    waiting = pending(state)
+    paths = waiting.commands.keys() | waiting.resolves.keys()
+    forward = {
+        path: sent for path, (sent, _) in waiting.commands.items() if state.visits[path].undoes is None
+    }
+    return Outside(row.no, row.id, _numbers(state), paths, forward)
+
+
+def _replayed(row: SagaRow, journal: list[JournalRow]) -> State | None:
+    try:
+        return replay(record for each in journal if each.records for record in decode_records(each.records))
+    except (Unfitting, msgspec.MsgspecError, UnicodeDecodeError) as error:  # or of a later version
+        log.error("journal_unfitting", saga_id=row.id, reason=str(error))
+        return None
+
+
+def _numbers(state: State) -> dict[str, tuple[str, int]]:
+    return {
+        path: (visit.sent.to, visit.sent.number)
+        for path, visit in state.visits.items()
+        if visit.sent is not None and visit.sent.number
+    }
 
 
 class Cache:
@@ -190,6 +230,20 @@ class Cache:
             self._known[no] = instance
         instance.used = self._age
         return instance
+
+    def get_or(self, no: int, load: Callable[[], Instance | None]) -> Instance | None:
+        """Do as `get`, with another way of loading it."""
+        if no not in self._known:
+            instance = load()
+            if instance is None:
+                return None
+            self._known[no] = instance
+        return self.get(no)
+
+    def missing(self, nos: Iterable[int]) -> list[int]:
+        """Return those of `nos` that are not here."""
+        known = self._known
+        return [no for no in nos if no not in known]
 
     def drop(self, no: int) -> None:
         """Let an instance go: it has ended, or its state cannot be trusted."""

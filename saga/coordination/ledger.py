@@ -30,7 +30,7 @@ from saga.machine import stimuli as s
 from saga.machine.pending import NOTHING
 from saga.machine.records import EventPublished, Record, Resumed, WaitBegun
 from saga.machine.state import Phase
-from saga.store import Batch, SagaStore, chain, digest_of
+from saga.store import Batch, JournalRow, SagaRow, SagaStore, chain, digest_of
 
 __all__ = ["Effects", "Event", "Ledger", "input_digest"]
 
@@ -175,6 +175,17 @@ class Ledger:
         for key, value in start.tags.items():
             self.batch.tags.append((no, key, value))
         return instance
+
+    def take(self, row: SagaRow, journal: list[JournalRow]) -> Instance | None:
+        """Return the saga of this row, from memory, or by replay of this journal of it. Only between batches."""
+        return self.cache.get_or(row.no, lambda: self._loader.replayed(row, journal))
+
+    def prepare(self, nos: Iterable[int]) -> None:
+        """Load those of these sagas that are not in memory, together. Only between batches."""
+        missing = self.cache.missing(nos)
+        if len(missing) > 1:
+            for row, journal in self._store.journals(missing):
+                self.take(row, journal)
 
     def apply(self, instance: Instance, stimulus: Stimulus, cause: str | None) -> bool:
         """Let something happen to a saga; return whether it left a record.

@@ -45,17 +45,16 @@ class Recovery:
         seam("recovery.opened")
         asked: dict[str, list[tuple[str, int, str]]] = {name: [] for name in lanes}
         active = 0
-        for instance in coordinator.busy_sagas():
-            outside = instance.pending.commands.keys() | instance.pending.resolves.keys()
-            active += bool(outside)
-            for path, (participant, number) in instance.numbers.items():
-                coordinator.suspects.locate(participant, number, instance.no, path)
+        for saga in coordinator.outside():
+            active += bool(saga.paths)
+            for path, (participant, number) in saga.numbers.items():
+                coordinator.suspects.locate(participant, number, saga.no, path)
                 lane = lanes.get(participant)
                 if lane is None:
                     continue
                 coordinator.dispatcher.open_number(lane, number)
-                if path in outside and lane.kind == "context":
-                    asked[participant].append((command_id(instance.state.id, path), instance.no, path))
+                if path in saga.paths and lane.kind == "context":
+                    asked[participant].append((command_id(saga.id, path), saga.no, path))
                     if len(asked[participant]) == COMMANDS_AT_ONCE:
                         self._ask(participant, asked[participant])
                         asked[participant] = []

@@ -40,6 +40,9 @@ T = TypeVar("T")
 IDS_AT_ONCE = 500
 """How many ids one look-up takes."""
 
+JOURNALS_AT_ONCE = 200
+"""How many sagas have their journals read together; more of them are not read any faster."""
+
 SAGA_COLUMNS = (
     "no, id, definition_no, status, busy, started_ms, ended_ms, input_type, input_digest, correlation,"
     " causation, first_event_no, refusal_code, refusal_reason"
@@ -112,6 +115,31 @@ class SagaQueries:
                 return
             yield from map(SagaRow._make, rows)
             last = rows[-1][0]
+
+    def live_journals(self) -> Iterator[tuple[SagaRow, list[JournalRow]]]:
+        """Yield the sagas of `live_busy`, each with its journal in order: two statements for hundreds of them.
+
+        Raises CorruptStore when the chain of one does not hold.
+        """
+        for some in _chunks(self.live_busy(), JOURNALS_AT_ONCE):
+            yield from self._with_journals(some)
+
+    def journals(self, saga_nos: Iterable[int]) -> Iterator[tuple[SagaRow, list[JournalRow]]]:
+        """Yield those of these sagas that exist, each with its journal in order: `row` and `journal` in bulk."""
+        statement = f"SELECT {SAGA_COLUMNS} FROM sagas WHERE no IN (SELECT value FROM json_each(?))"
+        for some in _chunks(saga_nos, JOURNALS_AT_ONCE):
+            yield from self._with_journals([*map(SagaRow._make, self._read(statement, (_json(some),)))])
+
+    def _with_journals(self, rows: list[SagaRow]) -> Iterator[tuple[SagaRow, list[JournalRow]]]:
+        journals: dict[int, list[JournalRow]] = {row.no: [] for row in rows}
+        statement = (
+            f"SELECT {JOURNAL_COLUMNS} FROM journal WHERE saga_no IN (SELECT value FROM json_each(?))"
+            " ORDER BY saga_no, seq"
+        )
+        for line in map(JournalRow._make, self._read(statement, (_json([*journals]),))):
+            journals[line.saga_no].append(line)
+        for row in rows:
+            yield row, verified(self.path, journals[row.no])
 
     def counts(self) -> dict[str, int]:
         """Return status → number of sagas, for those statuses that occur. Reads the whole table."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -86,6 +87,24 @@ def test_a_command_that_never_left_was_not_done_whether_its_saga_is_in_memory_or
     assert {outcome.status for outcome in outcomes} == {Status.COMPENSATED}
     called_off = [key for what, key in script.order if what.startswith("call off")]
     assert called_off == ["0"], "the one call that was made is called off, and no other"
+
+
+def test_more_sagas_are_in_flight_at_a_kill_than_the_cache_holds_and_each_goes_on_once(
+    open_runtime: OpenRuntime, store: Path, script: Script
+) -> None:
+    gate = Gate()
+    script.on("phone", "0", gate)
+    runtime = open_runtime(lambda: Landline(script), sagas=[Ring])
+    runtime.start_many(Start(Ring, Job(str(n)), f"ring-{n}") for n in range(500))
+    gate.wait_for_somebody()
+    copy = shutil.copytree(store, store.with_name("copy"))  # as a kill would leave it
+    gate.open()
+
+    again = Script()
+    runtime = open_runtime(lambda: Landline(again), sagas=[Ring], at=copy, cache=10)
+
+    assert all(runtime.handle(f"ring-{n}").wait(DEADLINE).completed for n in range(500))
+    assert again.calls == {("phone", str(n)): 1 for n in range(500)}
 
 
 def test_sagas_that_wait_for_a_person_take_no_room(open_runtime: OpenRuntime, script: Script) -> None:

@@ -68,6 +68,8 @@ def test_damage_to_a_journal_is_found_when_it_is_read(store: SagaStore, damage: 
         store.connection.execute(statement)
     with pytest.raises(CorruptStore, match=r"journal of saga number 1"):
         store.journal(1)
+    with pytest.raises(CorruptStore, match=r"journal of saga number 1"):
+        [*store.live_journals()]
 
 
 def test_every_flipped_bit_of_a_row_is_found(store: SagaStore) -> None:

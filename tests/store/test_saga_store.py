@@ -271,6 +271,18 @@ def test_the_list_for_recovery_may_be_used_while_it_is_written(store: SagaStore)
     assert store.live_count() == 1_485
 
 
+def test_a_recovery_reads_the_journals_of_many_sagas_together(store: SagaStore) -> None:
+    batch = Batch()
+    for no in range(1, 451):
+        add_saga(batch, no, rows=no % 3 + 1, busy=int(no != 7))
+    store.commit(batch)
+
+    found = [*store.live_journals()]
+
+    assert [saga.no for saga, _ in found] == [no for no in range(1, 451) if no != 7]
+    assert all(journal == store.journal(saga.no) for saga, journal in found)
+
+
 def test_due_timers_come_in_the_order_they_are_due(store: SagaStore) -> None:
     commit(store, 1, 2)
     batch = Batch()
