@@ -27,7 +27,7 @@ from reliability.crash import plan
 from reliability.crash.broken import PROTECTIONS
 from reliability.crash.businesses import SCENARIOS
 from reliability.crash.harness import WORKERS, Workers
-from reliability.crash.points import names
+from reliability.crash.points import running
 from reliability.crash.stories import Played, Story, play_all
 from reliability.result import SIZES, Result, Size
 
@@ -71,7 +71,7 @@ def command(
     """Play stories; see above."""
     if sys.platform == "win32":
         raise click.ClickException("kill -9 and fork are needed, which are not there on Windows")
-    began, known = time.monotonic(), names()
+    began, known = time.monotonic(), running()
     if unknown := [point for point in points if point not in known]:
         raise click.BadParameter(f"{unknown[0]!r} is no point of the runtime", param_hint="--point")
     drawn = len(SCENARIOS) if everything else DRAWN[size]

@@ -16,7 +16,7 @@ from typing import TypeGuard
 
 from reliability.crash.harness import ROOT
 
-__all__ = ["Point", "names", "points_in", "unguarded"]
+__all__ = ["Point", "copying", "names", "points_in", "running", "unguarded"]
 
 SYSTEM_CALLS = {"os.write", "os.ftruncate", "os.replace", "os.rename", "os.truncate"}
 WITHOUT_STATE = {"asking.py"}
@@ -40,6 +40,16 @@ def names() -> list[str]:
     if twice:
         raise ValueError(f"seams with the same name: {', '.join(sorted(twice))}; give each a name of its own")
     return [point.name for point in points]
+
+
+def copying() -> list[str]:
+    """Return the names of the seams that are passed while a store is copied: `reliability backups` kills there."""
+    return [name for name in names() if name.startswith("copy.")]
+
+
+def running() -> list[str]:
+    """Return the names of the other seams: those that a runtime passes by itself."""
+    return [name for name in names() if not name.startswith("copy.")]
 
 
 def points_in(source: Path) -> list[Point]:

@@ -12,10 +12,10 @@ import pytest
 from reliability.crash import plan
 from reliability.crash.businesses import SCENARIOS
 from reliability.crash.harness import Workers
-from reliability.crash.points import names
+from reliability.crash.points import running
 from reliability.crash.stories import Crash, Story, play
 
-POINTS = names()
+POINTS = running()
 RECOVERY = [point for point in POINTS if point.startswith("recovery.")]
 STORIES = 2
 """For each seam."""

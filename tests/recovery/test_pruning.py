@@ -10,6 +10,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlite_utils import Database
@@ -62,12 +63,12 @@ def publish_until_killed(store: str, kill_at: int) -> None:
     coordinator.EVENTS_BETWEEN_PRUNINGS = PRUNE_EVERY
     prune, passed = SagaStore.prune_events, 0
 
-    def prune_or_die(self: SagaStore, below_no: int, listeners: object = None) -> int:
+    def prune_or_die(self: SagaStore, *arguments: Any) -> int:
         nonlocal passed
         passed += 1
         if passed == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
-        pruned = prune(self, below_no, listeners)  # type: ignore[arg-type]
+        pruned = prune(self, *arguments)
         passed += 1
         if passed == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -8,7 +8,7 @@ from reliability.crash import plan
 from reliability.crash.businesses import SCENARIOS, SHOP, business_of
 from reliability.crash.harness import Workers, place
 from reliability.crash.job import Job
-from reliability.crash.points import names
+from reliability.crash.points import running
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -33,7 +33,5 @@ def test_every_seam_is_passed_by_some_scenario(workers: Workers) -> None:
     passed = {name for scenario in SCENARIOS for name in workers.passed(scenario)}
     for scenario in ("single", "overdue"):
         passed |= {name for each in plan.recoveries(workers, scenario) for name in each.passed}
-    forgotten = {
-        name for name in names() if not name.startswith("copy.")
-    } - passed  # see tests/store/test_copying.py
+    forgotten = set(running()) - passed
     assert not forgotten, f"add a scenario that passes {forgotten}"

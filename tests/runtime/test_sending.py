@@ -118,7 +118,7 @@ def test_it_is_kept_in_the_file_of_that_context_only(open_runtime: OpenRuntime, 
     runtime.send(File("4111-1111-1111-1111"), id="first")
     runtime.close()
     for path in store.iterdir():
-        assert (b"4111-1111" in path.read_bytes()) is path.name.startswith("desk.db"), path
+        assert (b"4111-1111" in path.read_bytes()) is (path.name == "desk.db"), path
 
 
 def test_commands_of_sagas_and_of_the_application_share_the_participant(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reliability.crash.points import names
+from reliability.crash.points import copying
 from saga.errors import CopyFailed, DataLossDetected, StoreNotFound
 from saga.store import (
     Copied,
@@ -216,7 +216,7 @@ copy_unowned(StoreFiles.at(sys.argv[1]), sys.argv[2], "2025-01-01T00:00:00Z")
 """
 
 
-@pytest.mark.parametrize("seam", [name for name in names() if name.startswith("copy.")])
+@pytest.mark.parametrize("seam", copying())
 def test_a_copy_that_is_killed_is_whole_or_not_there(files: StoreFiles, target: Path, seam: str) -> None:
     process = run(KILLED, files.directory, str(target), seam, str(ROOT))
     end_of(process)
