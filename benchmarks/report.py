@@ -6,6 +6,7 @@ hand. What stands around the markers is written by hand, and stays.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,13 +59,11 @@ def shown_profile(profile: Mapping[str, Any]) -> str:
     if "missing" in profile:
         return f"No profile: {profile['missing']}"
     loads: Mapping[str, Row] = profile["shares"]
-    parts = {
-        part: sum(each["parts"].get(part, 0) for each in loads.values())
-        for load in loads.values()
-        for part in load["parts"]
-    }
+    parts: Counter[str] = Counter()
+    for each in loads.values():
+        parts.update(each["parts"])
     lines = [f"| part | {' | '.join(loads)} |", "|---" * (1 + len(loads)) + "|"]
-    for part in sorted(parts, key=lambda each: -parts[each]):
+    for part, _ in parts.most_common():
         shares = " | ".join(f"{each['parts'].get(part, 0):.0%}" for each in loads.values())
         lines.append(f"| {part} | {shares} |")
     for name, title in (("cpu_us", "processor's time a saga, µs"), ("cores", "cores that were busy")):
