@@ -14,9 +14,10 @@ from benchmarks.figures import Figure, Size, row
 from benchmarks.machine import describe, head_line
 from benchmarks.peering import PEERS, measure_peers
 from benchmarks.processes import log_to_stderr
+from benchmarks.profiling import profile
 from benchmarks.progress import say
 from benchmarks.registry import FAMILIES, Family, chosen
-from benchmarks.report import publish, shown
+from benchmarks.report import publish, shown, shown_profile
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     peers = (options.peers or PEERS) if asked_for_peers else ()
     log_to_stderr()
     found = run(families, peers, "quick" if options.quick else "full")
+    if options.profile or (asked_for_peers and not options.quick and not options.only):
+        found["profile"] = profile()
+        print(shown_profile(found["profile"]))
     if options.json:
         options.json.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     return 0
@@ -55,6 +59,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=PEERS,
         metavar="PEER",
         help=f"also others, which are installed first: {', '.join(PEERS)}; without names all of them",
+    )
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="also where the time goes; a full run with --peers does it, too",
     )
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the figures here")
     parser.add_argument(

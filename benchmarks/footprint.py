@@ -16,7 +16,7 @@ from saga import Runtime
 __all__ = ["FIGURES", "measure"]
 
 FIGURES = ("bytes.per_saga", "import.ms", "import.runtime_ms", "install.mb")
-SIZES: dict[Size, tuple[int, int]] = {"tiny": (50, 1), "quick": (3_000, 5), "full": (10_000, 15)}
+SIZES: dict[Size, tuple[int, int]] = {"tiny": (50, 1), "quick": (1_000, 3), "full": (10_000, 15)}
 """Sagas in the store, imports."""
 
 IMPORT = """

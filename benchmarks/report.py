@@ -6,6 +6,7 @@ hand. What stands around the markers is written by hand, and stays.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from benchmarks.goals import OURS
 from benchmarks.machine import head_line
 
-__all__ = ["publish", "shown"]
+__all__ = ["publish", "shown", "shown_profile"]
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 Row = Mapping[str, Any]
@@ -48,7 +49,26 @@ def publish(found: Mapping[str, Any], page: Path = PAGE) -> None:
             if group == "peers":
                 tables.append(_guarantees(found["peers"]))
             text = _between(text, group, "\n\n".join(tables))
+    if found.get("profile"):
+        text = _between(text, "profile", f"{_caption(found)}\n\n{shown_profile(found['profile'])}")
     page.write_text(text)
+
+
+def shown_profile(profile: Mapping[str, Any]) -> str:
+    """Return shares by part as a table in Markdown, a column for each load; or why there are none."""
+    if "missing" in profile:
+        return f"No profile: {profile['missing']}"
+    loads: Mapping[str, Row] = profile["shares"]
+    parts: Counter[str] = Counter()
+    for each in loads.values():
+        parts.update(each["parts"])
+    lines = [f"| part | {' | '.join(loads)} |", "|---" * (1 + len(loads)) + "|"]
+    for part, _ in parts.most_common():
+        shares = " | ".join(f"{each['parts'].get(part, 0):.0%}" for each in loads.values())
+        lines.append(f"| {part} | {shares} |")
+    for name, title in (("cpu_us", "processor's time a saga, µs"), ("cores", "cores that were busy")):
+        lines.append(f"| **{title}** | {' | '.join(_number(each[name]) for each in loads.values())} |")
+    return "\n".join(lines)
 
 
 def _between(text: str, group: str, table: str) -> str:

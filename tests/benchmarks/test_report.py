@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.figures import Figure, pairs, row
 from benchmarks.goals import OURS
+from benchmarks.profiling import shares
 from benchmarks.report import GROUPS, PAGE, publish, shown
 
 MACHINE = {
@@ -34,6 +35,7 @@ def page(tmp_path: Path) -> Path:
         f"<!-- {group}: written by `run.py bench --publish` -->\n<!-- end of {group} -->\n"
         for group in GROUPS
     ]
+    markers.append("<!-- profile: written by `run.py bench --publish` -->\n<!-- end of profile -->\n")
     path = tmp_path / "performance.md"
     path.write_text("Before.\n" + "Between.\n".join(markers) + "After.\n")
     return path
@@ -85,6 +87,32 @@ def test_what_was_not_measured_stays_as_it_was(page: Path) -> None:
     assert "`latency.p50`" in page.read_text()
 
 
+def test_shares_of_time_are_a_table(page: Path) -> None:
+    raw = """\
+run (threading.py:982);work (saga/actors/worker.py:1);commit (saga/store/saga_store.py:5) 30
+run (threading.py:982);work (saga/actors/worker.py:1);loads (json/__init__.py:5) 10
+"""
+    parts = shares(raw)
+    assert parts == {
+        "store: SQLite, and the values that it is given": 0.75,
+        "actors: threads, mailboxes, hand-overs": 0.25,
+    }
+
+    publish(
+        {**found(), "profile": {"shares": {"gateways": {"parts": parts, "cpu_us": 101.0, "cores": 1.2}}}},
+        page,
+    )
+
+    assert "| actors: threads, mailboxes, hand-overs | 25% |" in page.read_text()
+    assert "| **processor's time a saga, µs** | 101 |" in page.read_text()
+
+
+def test_a_profile_that_could_not_be_taken_says_why(page: Path) -> None:
+    publish({**found(), "profile": {"missing": "py-spy cannot look"}}, page)
+
+    assert "No profile: py-spy cannot look" in page.read_text()
+
+
 def test_a_page_without_markers_is_refused(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("Nothing.\n")
@@ -98,6 +126,6 @@ def test_the_page_has_a_place_for_every_table(tmp_path: Path) -> None:
     copy.write_text(PAGE.read_text())
     every = [Figure(f"{prefixes[0]}x", [1.0], "", "higher") for prefixes in GROUPS.values()]
 
-    publish(found(*every), copy)
+    publish({**found(*every), "profile": {"missing": "x"}}, copy)
 
     assert all(f"`{each.name}`" in copy.read_text() for each in every)
