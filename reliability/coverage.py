@@ -93,6 +93,8 @@ def measured(tests: Sequence[str], packages: Sequence[str]) -> tuple[dict[str, C
         line = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "300", *tests]
         ran = _coverage(["run", *line], environment)
         told = re.findall(r"^\d+ .* in [\d.]+s.*$", ran.stdout, re.MULTILINE)
+        for failed in re.findall(r"^(?:FAILED|ERROR) .*$", ran.stdout, re.MULTILINE):
+            click.echo(failed, err=True)  # being measured is slow, which some tests notice
         if not told:
             raise click.ClickException(f"the tests did not run: {ran.stdout[-2000:]}{ran.stderr[-2000:]}")
         _coverage(["combine", "-q"], environment)

@@ -59,6 +59,8 @@ FRESH = '''"""Forgets what was worked out by unchanged code: mutmut forks a proc
 
 import sys
 
+import pytest
+
 
 def pytest_runtest_setup(item):
     from saga.codec import type_codec
@@ -66,8 +68,9 @@ def pytest_runtest_setup(item):
     type_codec._codecs.clear()
 
 
-def pytest_sessionstart(session):
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("tests", "reliability", "examples")]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config):
+    for name in [name for name in sys.modules if name.rpartition(".")[2].startswith("test_")]:
         del sys.modules[name]
 '''
 """A plugin of pytest for the copy: what is cached by type, and the classes that test modules define when imported."""
@@ -180,15 +183,16 @@ def _made_and_tried(
     (home / "fresh.py").write_text(FRESH)
     with (home / "pyproject.toml").open("a") as project:
         project.write(_settings(packages, types))
-    every = (
-        [each.name for each in mutants_in(home, packages)] if _mutmut(home, ["nothing.at.all"], jobs) else []
-    )
+    _mutmut(home, ["nothing.at.all"], jobs)
     chosen = list(names)
     if not chosen and sample:
+        every = sorted(each.name for each in mutants_in(home, packages))
         chosen = sorted(Random(seed).sample(every, min(sample, len(every))))
-    _mutmut(home, chosen, jobs)
-    found = mutants_in(home, packages)
-    return [each for each in found if each.name in {*chosen}] if chosen else found
+    said = _mutmut(home, chosen, jobs)
+    found = [each for each in mutants_in(home, packages) if not chosen or each.name in {*chosen}]
+    if all(each.verdict == "not checked" for each in found):
+        raise click.ClickException(f"mutmut has not tried any of them: {said[-3000:]}")
+    return found
 
 
 def _settings(packages: tuple[str, ...], types: bool) -> str:
@@ -213,13 +217,13 @@ def _settings(packages: tuple[str, ...], types: bool) -> str:
     return "\n".join(["", "[tool.mutmut]", *lines, ""])
 
 
-def _mutmut(home: Path, names: list[str], jobs: int) -> bool:
-    """Run it for these mutants, or for all; what it makes and finds is in files of its own."""
+def _mutmut(home: Path, names: list[str], jobs: int) -> str:
+    """Run it for these mutants, or for all, and return what it says; what it finds is in files of its own."""
     line = [sys.executable, "-m", "mutmut", "run", "--max-children", str(jobs), *names]
     ran = subprocess.run(line, cwd=home, capture_output=True, text=True, check=False)
     if not (home / "mutants" / "mutmut-stats.json").exists():
         raise click.ClickException(f"mutmut did not run: {ran.stdout[-3000:]}{ran.stderr[-3000:]}")
-    return True
+    return ran.stdout + ran.stderr
 
 
 VERDICTS = {

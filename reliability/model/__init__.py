@@ -50,7 +50,7 @@ def command(
 ) -> Result:
     """Visit every state that some small flows can come to, with all that may happen around them.
 
-    small: one crash. nightly: larger flows, too. release: two crashes and a cancel in all of them.
+    small: one crash. nightly: larger flows, too. release: the smaller ones with two crashes and a cancel as well.
     """
     if without or flows:
         chosen = flows or (RULES[without].flows if without else ())

@@ -39,16 +39,14 @@ class Author:
         self.seen: dict[str, Done] = {}
         """What each compensation was called with last."""
         self.items_seen: dict[str, list[object]] = {}
-        """The items that each step was called with, in order."""
+        """The items that each step and condition was called with, in order."""
         self._numbers: Counter[str] = Counter()
         self.to = to
         """What carries out what, if not `context`."""
 
     def command(self, element: str, item: Item | None) -> Sent:
         sent = self._sent(element, {})
-        self.items_seen.setdefault(element, []).append(
-            None if item is None else json.loads(bytes(item.value))
-        )
+        self._note(element, item)
         return sent
 
     def undo(self, function: str, done: Done) -> Sent:
@@ -67,6 +65,7 @@ class Author:
 
     def condition(self, name: str, item: Item | None) -> bool:
         self._call(name)
+        self._note(name, item)
         held = self.holds[name]
         return held.pop(0) if isinstance(held, list) else held
 
@@ -85,6 +84,10 @@ class Author:
     def items(self, element: str, item: Item | None) -> list[Raw]:
         self._call(element)
         return [raw(item) for item in self.lists[element]]
+
+    def _note(self, function: str, item: Item | None) -> None:
+        seen = None if item is None else json.loads(bytes(item.value))
+        self.items_seen.setdefault(function, []).append(seen)
 
     def _call(self, function: str) -> None:
         if function in self.broken:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import pytest
@@ -122,6 +123,55 @@ def test_interrupt_and_lack_of_memory_pass(error: BaseException) -> None:
         codec_for(Picky).encode(unmakeable(error))
     with pytest.raises(type(error)):
         codec_for(Picky).decode(b'{"a": -1}')
+
+
+ONE, TWO = Decimal(1), Decimal(2)
+
+
+class Shifty(list[Decimal]):
+    """Is gone through as it is told, one time after the other: an error, other items, or its own."""
+
+    def __init__(self, *moods: BaseException | list[Decimal]) -> None:
+        super().__init__([ONE, TWO])
+        self.moods = list(moods)
+
+    def __iter__(self) -> Iterator[Decimal]:
+        mood = self.moods.pop(0) if self.moods else [ONE, TWO]
+        if isinstance(mood, BaseException):
+            raise mood
+        return iter(mood)
+
+
+class InterruptsWhenShown(str):
+    def __repr__(self) -> NoReturn:
+        raise KeyboardInterrupt
+
+
+class InterruptsWhenTold(Exception):
+    def __str__(self) -> NoReturn:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("times", range(4))
+def test_an_interrupt_while_a_value_is_looked_into_passes(times: int) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        codec_for(list[Decimal]).encode(Shifty(*([[ONE, ONE]] * times), KeyboardInterrupt()))
+
+
+def test_an_interrupt_while_a_value_is_shown_passes() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        codec_for(int).encode(InterruptsWhenShown("a"))  # type: ignore[arg-type]
+
+
+def test_an_interrupt_while_an_error_is_told_passes() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        codec_for(Picky).encode(unmakeable(InterruptsWhenTold()))
+
+
+def test_a_value_that_changes_while_it_is_looked_at_is_refused_as_a_whole() -> None:
+    with pytest.raises(NotEncodable, match="was another value when it was looked at again") as caught:
+        codec_for(list[Decimal]).encode(Shifty([ONE, ONE]))
+    assert caught.value.path == ""
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from reliability.model.graphs import (
 )
 from saga.machine import records as r
 
-from .scenario import Scenario, scenario
+from .scenario import Scenario, raw, scenario
 
 GUESTS = {"guests": ["ann", "bob", "cem"]}
 
@@ -198,3 +198,19 @@ def test_an_each_within_an_each_has_its_own_concurrency(concurrency: int) -> Non
     lists = {"tables": [1, 2], "seats": ["l", "r", "m"]}
     saga = scenario(each("tables", each("seats", step("a"), concurrency), 2), lists=lists)
     assert len(saga.pending.commands) == 2 * concurrency
+
+
+def test_a_condition_is_asked_about_the_item_it_stands_in() -> None:
+    flow = each("things", choice((("holds", step("a")),)))
+    saga = scenario(flow, holds={"holds": [True, False]}, lists={"things": ["x", "y"]}).sends("a").answer("a")
+    assert saga.author.items_seen["holds"] == ["x", "y"]
+    saga.ends("COMPLETED")
+
+
+def test_a_scope_that_is_undone_as_a_whole_is_undone_for_its_item() -> None:
+    flow = (each("things", scope(step("a"), undo="U")), step("b"))
+    saga = scenario(*flow, lists={"things": ["x", "y"]}).answer("a").answer("a").refuse("b").sends("U")
+    assert saga.author.seen["U"].item == raw("y")
+    saga.answer("U").sends("U")
+    assert saga.author.seen["U"].item == raw("x")
+    saga.answer("U").ends("COMPENSATED", "no")

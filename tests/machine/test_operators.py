@@ -205,3 +205,11 @@ def test_a_compensating_saga_can_be_suspended() -> None:
 def test_foreign_messages_are_held_too_and_ignored_later() -> None:
     saga = scenario(step("a")).suspend().tell(s.Completed("b.1", raw(1))).leaves(r.Held).resume()
     saga.leaves(r.Resumed, r.Ignored)
+
+
+def test_attempts_are_counted_anew_when_a_person_retries() -> None:
+    saga = scenario(step("p", pivot=True), step("a", attempts=2)).answer("p")
+    for _ in range(3):
+        saga.fail("a").sends().at(saga.now + 1_000).sends("a").fail("a").parked(a="failed")
+        saga.retry("a").sends("a")
+    saga.answer("a").ends("COMPLETED")

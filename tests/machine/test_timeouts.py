@@ -117,3 +117,22 @@ def test_a_timer_that_fires_early_leaves_nothing() -> None:
 def test_a_timer_that_fires_twice_leaves_nothing_the_second_time() -> None:
     saga = scenario(step("pay", timeout=100)).at(100).leaves(r.Resolving)
     saga.timer("pay.1", "deadline").leaves().asks("pay")
+
+
+def test_an_unknown_outcome_is_journaled_as_one_in_either_direction() -> None:
+    late = scenario(step("a", undo="A", timeout=5)).at(5).resolve("a", "unknown")
+    [failed] = [record for record in late.last if isinstance(record, r.StepFailed)]
+    assert (failed.code, failed.unknown, failed.undo) == ("timeout", True, "A")
+    given_up = scenario(step("a", undo="A")).cancel().resolve("a", "unknown")
+    [failed] = [record for record in given_up.last if isinstance(record, r.StepFailed)]
+    assert (failed.code, failed.unknown, failed.undo) == ("unknown", True, "A")
+
+
+def test_the_journal_says_that_an_inquiry_has_found_it_done() -> None:
+    """`verify` holds what was told against the inboxes of contexts; what a person said is not there."""
+    out_of_time = scenario(step("a", undo="A", timeout=5)).at(5).resolve("a", "done")
+    out_of_attempts = scenario(step("a")).fail("a").resolve("a", "done")
+    given_up = scenario(step("a")).cancel().resolve("a", "done")
+    for saga in (out_of_time, out_of_attempts, given_up):
+        [done] = [record for record in saga.last if isinstance(record, r.StepCompleted)]
+        assert done.via == "resolve"
