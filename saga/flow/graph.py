@@ -345,8 +345,11 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @staticmethod
     def from_json(data: bytes | str) -> Graph:
-        """Read what `to_json` wrote. Raises msgspec.ValidationError when it is something else."""
-        return _decoder.decode(data)
+        """Read what `to_json` wrote. Raises msgspec.DecodeError when it is something else."""
+        try:
+            return _decoder.decode(data)
+        except RecursionError:  # brackets without end
+            raise msgspec.DecodeError("it nests too deep") from None
 
 
 def flows(node: Node) -> list[tuple[str, str]]:

@@ -536,5 +536,8 @@ def encode_records(records: list[Record]) -> bytes:
 
 
 def decode_records(data: bytes) -> list[Record]:
-    """Read what `encode_records` wrote. Raises msgspec.ValidationError when it is something else."""
-    return _decoder.decode(data)
+    """Read what `encode_records` wrote. Raises msgspec.DecodeError when it is something else."""
+    try:
+        return _decoder.decode(data)
+    except RecursionError:  # brackets without end
+        raise msgspec.DecodeError("it nests too deep") from None

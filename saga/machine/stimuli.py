@@ -213,5 +213,8 @@ def encode_stimulus(stimulus: Stimulus) -> Raw:
 
 
 def decode_stimulus(data: Raw) -> Stimulus:
-    """Read what `encode_stimulus` wrote."""
-    return _decoder.decode(bytes(data))
+    """Read what `encode_stimulus` wrote. Raises msgspec.DecodeError when it is something else."""
+    try:
+        return _decoder.decode(bytes(data))
+    except RecursionError:  # brackets without end
+        raise msgspec.DecodeError("it nests too deep") from None

@@ -650,6 +650,12 @@ def test_every_kind_of_node_is_made(graph_of: Graphs) -> None:
     assert {type(node) for node in nodes} == set(typing.get_args(g.Node))
 
 
+def test_what_is_no_graph_is_refused() -> None:
+    for data in (b"[]", b"{", b'{"nodes":' + b"[" * 100_000):
+        with pytest.raises(msgspec.DecodeError, match=r".+"):
+            Graph.from_json(data)
+
+
 def test_a_graph_survives_being_stored(graph_of: Graphs) -> None:
     graph = graph_of(everything, **OPTIONS)
     read = Graph.from_json(graph.to_json())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from msgspec import Raw, ValidationError
+from msgspec import DecodeError, Raw
 
 from saga.machine import Record, Stimulus, decode_records, encode_records
 from saga.machine import records as r
@@ -228,6 +228,10 @@ STIMULI: list[tuple[str, Stimulus]] = [
 ]
 
 
+DEEP = b'[{"is":"held","stimulus":' + b"[" * 100_000
+"""Brackets without end, in the place of something that is read as it stands."""
+
+
 def kind(case: object) -> str:
     return type(case).__name__ if not isinstance(case, str) else ""
 
@@ -261,7 +265,13 @@ def test_a_row_holds_its_records_in_order() -> None:
     assert decode_records(row.encode()) == [meant for _, meant in RECORDS]
 
 
-@pytest.mark.parametrize("data", [b"{}", b'[{"is":"unheard-of"}]', b'[{"is":"woke"}]', b"[", b""])
+@pytest.mark.parametrize("data", [b"{}", b'[{"is":"unheard-of"}]', b'[{"is":"woke"}]', b"[", b"", DEEP])
 def test_what_is_no_row_is_refused(data: bytes) -> None:
-    with pytest.raises((ValidationError, ValueError), match=r".+"):
+    with pytest.raises(DecodeError, match=r".+"):
         decode_records(data)
+
+
+def test_what_is_no_stimulus_is_refused() -> None:
+    for data in (b"[]", b'{"is":"unheard-of"}', DEEP):
+        with pytest.raises(DecodeError, match=r".+"):
+            decode_stimulus(Raw(data))
