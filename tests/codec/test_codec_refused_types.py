@@ -9,7 +9,19 @@ from dataclasses import KW_ONLY, InitVar, dataclass, field, make_dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, NamedTuple, Self, TypedDict, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    Literal,
+    NamedTuple,
+    Self,
+    TypedDict,
+    TypeVar,
+)
 
 import msgspec
 import pytest
@@ -290,3 +302,19 @@ def test_alias_that_cannot_be_stored_is_refused(statement: str, what: str) -> No
     (problem,) = check_type(alias(statement), "x")
 
     assert what in problem.what
+
+
+@dataclass
+class Sheet:
+    text: str
+
+
+@pytest.mark.parametrize(
+    "tp", [Annotated[Sheet, msgspec.Meta(min_length=1)], list[Annotated[Sheet, msgspec.Meta(gt=1)]]]
+)
+def test_limits_on_a_class_are_refused(tp: Any) -> None:
+    [problem] = check_type(tp, "Sheets")
+    assert (problem.what, problem.remedy) == (
+        "has limits that do not go with a class",
+        "put the limits on its fields",
+    )
