@@ -109,6 +109,7 @@ def _credit() -> None:
 def _resending() -> None:
     """What was open when the process ended is not sent again."""
     Coordinator._send_again = lambda self, participant: None  # type: ignore[method-assign]
+    Coordinator._send_all_again = lambda self: None  # type: ignore[method-assign]
 
 
 CONTROLS: dict[str, Callable[[], None]] = {

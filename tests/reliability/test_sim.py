@@ -38,9 +38,8 @@ def test_every_control_can_be_asked_for() -> None:
 def test_what_fails_is_shrunk_to_a_story_that_can_be_read() -> None:
     seed = max(hunt(FEW, jobs=1, without="inbox", first=True).digests)
     lines = shrink(seed, "inbox")
-    before, after = map(int, re.findall(r"(\d+) steps to (\d+)", lines[1])[0])
     assert lines[0].startswith(f"seed {seed}: I2")
-    assert after <= before
+    assert re.search(r"\d+ steps to \d+", lines[1])  # of a smaller plan, which may take longer
     entries = lines[lines.index("plan:") + 1 : lines.index("story:")]
     assert len(entries) < len(draw(seed).entries)
 
