@@ -28,7 +28,7 @@ from saga import Gateway, Runtime
 __all__ = ["FIGURES", "measure"]
 
 FIGURES = ("gateway.async_calls", "gateway.async_cpu_us", "gateway.async_cores")
-SIZES: dict[Size, tuple[int, int]] = {"tiny": (30, 1), "quick": (1_500, 1), "full": (20_000, 3)}
+SIZES: dict[Size, tuple[int, int]] = {"tiny": (30, 1), "quick": (1_000, 1), "full": (20_000, 3)}
 """Sagas of three calls each, repeats."""
 
 CALL_S = 0.1

@@ -37,7 +37,7 @@ AT_ONCE = 64
 
 SHORT_SWITCH_S = 0.0002
 
-SIZES: dict[Size, tuple[int, int]] = {"tiny": (50, 1), "quick": (1_536, 1), "full": (4_096, 5)}
+SIZES: dict[Size, tuple[int, int]] = {"tiny": (50, 1), "quick": (768, 1), "full": (4_096, 5)}
 """Sagas, repeats."""
 
 

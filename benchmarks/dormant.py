@@ -28,7 +28,7 @@ __all__ = ["FIGURES", "measure"]
 FIGURES = ("dormant.start_s", "dormant.rss_mb", "dormant.late_ms")
 SIZES: dict[Size, tuple[int, int, float, int]] = {
     "tiny": (200, 5, 1, 1),
-    "quick": (20_000, 20, 2, 1),
+    "quick": (10_000, 20, 2, 1),
     "full": (1_000_000, 50, 8, 3),
 }
 """Sagas asleep, those of them that wake in each repeat, seconds until the first of these does, repeats."""

@@ -18,7 +18,7 @@ __all__ = ["FIGURES", "measure"]
 FIGURES = ("growth.ratio", "growth.gb", "throughput.grown", "throughput.empty")
 SIZES: dict[Size, tuple[int, int, int]] = {
     "tiny": (200, 50, 1),
-    "quick": (10_000, 1_500, 1),
+    "quick": (5_000, 1_000, 1),
     "full": (2_500_000, 3_000, 7),
 }
 """Sagas that are there, sagas that are measured, repeats."""

@@ -28,7 +28,7 @@ from saga import Command, Gateway, Runtime, Saga, Start, step
 __all__ = ["FIGURES", "measure"]
 
 FIGURES = ("recovery.first_s", "recovery.all_s", "recovery.peak_mb")
-SIZES: dict[Size, tuple[int, int]] = {"tiny": (50, 1), "quick": (3_000, 1), "full": (100_000, 3)}
+SIZES: dict[Size, tuple[int, int]] = {"tiny": (50, 1), "quick": (2_000, 1), "full": (100_000, 3)}
 """Sagas, repeats."""
 
 MOST = 100_000

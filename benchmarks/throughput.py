@@ -23,7 +23,7 @@ FIGURES = (
     "ratio.contexts",
 )
 LEAN = ("gateways", "contexts")
-SIZES: dict[Size, tuple[int, int]] = {"tiny": (50, 1), "quick": (3_000, 3), "full": (3_000, 15)}
+SIZES: dict[Size, tuple[int, int]] = {"tiny": (50, 1), "quick": (2_000, 3), "full": (3_000, 15)}
 """Sagas, repeats."""
 
 
