@@ -26,7 +26,11 @@ def test_nothing_is_lost_or_done_twice_and_nobody_is_stuck() -> None:
 
 
 def test_without_the_inbox_effects_happen_twice() -> None:
-    result = soak("--minutes", "0.1", "--broken", "inbox")
+    """It takes a kill between an effect and its answer, which not every seed brings in so short a time."""
+    for seed in range(8):
+        result = soak("--minutes", "0.1", "--broken", "inbox", "--seed", str(seed))
+        if any("happened 2 times" in each for each in result.violations):
+            break
     assert not result.holds
     assert any("happened 2 times" in each for each in result.violations)
     assert all("again: python3 run.py reliability soak" in each for each in result.violations)

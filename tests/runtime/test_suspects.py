@@ -92,6 +92,7 @@ class Life:
         until = time.monotonic() + DEADLINE
         while not (found := [each for each in self.script.order if each in calls]):
             assert time.monotonic() < until, f"none of {calls} is carried out"
+        self.runtime.unschedule("nothing")  # answered when the coordinator is done with what led to the call
         return found[0]
 
 
