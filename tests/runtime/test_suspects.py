@@ -6,6 +6,7 @@ A copy of a store, taken while something is being carried out, is what kill -9 w
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
 import threading
@@ -59,6 +60,13 @@ def ask(store: Path, statement: str, file: str = "saga.db") -> list[tuple[Any, .
 def suspected(store: Path) -> list[tuple[Any, ...]]:
     """Return participant, number and stops of all suspects."""
     return ask(store, "SELECT participant, no, stops FROM suspects ORDER BY participant, no")
+
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("SAGA_RACY"),
+    reason="a kill is played here by copying live files, which goes wrong on a busy machine; set SAGA_RACY=1. Real kills:"
+    " tests/recovery/test_deadly.py",
+)
 
 
 def cut_off(store: Path) -> Path:
