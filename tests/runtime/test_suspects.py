@@ -64,8 +64,8 @@ def suspected(store: Path) -> list[tuple[Any, ...]]:
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("SAGA_RACY"),
-    reason="a kill is played here by copying live files, which goes wrong on a busy machine; set SAGA_RACY=1. Real kills:"
-    " tests/recovery/test_deadly.py",
+    reason="a kill is played here by copying live files, which goes wrong on a busy machine; set SAGA_RACY=1. Real"
+    " kills: tests/recovery/test_deadly.py",
 )
 
 
