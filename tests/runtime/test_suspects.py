@@ -6,7 +6,6 @@ A copy of a store, taken while something is being carried out, is what kill -9 w
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import sqlite3
 import threading
@@ -62,24 +61,31 @@ def suspected(store: Path) -> list[tuple[Any, ...]]:
     return ask(store, "SELECT participant, no, stops FROM suspects ORDER BY participant, no")
 
 
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("SAGA_RACY"),
-    reason="a kill is played here by copying live files, which goes wrong on a busy machine; set SAGA_RACY=1. Real"
-    " kills: tests/recovery/test_deadly.py",
-)
+def cut_off(store: Path, runtime: Runtime, running: int = 1) -> Path:
+    """Return a store like this one would be found if its process were killed while so many things are being carried
+    out (what the application has sent itself does not count).
 
-
-def cut_off(store: Path) -> Path:
-    """Return a store like this one would be found if its process were killed now.
-
-    What tells how far a file had come is copied before the file, else it might be ahead.
+    What else there was to do is waited for: a listener may still be at work on what led to a call that is blocked, and
+    what is written meanwhile would be in one file of the copy, and not in another.
     """
-    copy = store.with_name(f"{store.name}x")
-    witnesses = [path.name for path in store.glob("*-commits")]
-    others = [path.name for path in store.iterdir() if path.name not in witnesses]
-    for left_out in (others, witnesses):
-        shutil.copytree(store, copy, ignore=shutil.ignore_patterns(*left_out), dirs_exist_ok=True)
-    return copy
+    crew, until, copy = runtime._crew, time.monotonic() + DEADLINE, store.with_name(f"{store.name}x")
+    assert crew is not None
+    noting = crew._watch.running  # None: there is no place for it
+    while True:
+        assert time.monotonic() < until, (
+            f"{noting and noting.noted()}, and not {running} things; or writes without end"
+        )
+        before = written(store)
+        shutil.copytree(store, copy)
+        if written(store) == before and (noting is None or len(noting.noted()) == running):
+            return copy
+        shutil.rmtree(copy)
+
+
+def written(store: Path) -> dict[str, tuple[int, int]]:
+    """Return what each file of a store was when it was written to last."""
+    stats = {path.name: path.stat() for path in store.iterdir()}
+    return {name: (stat.st_mtime_ns, stat.st_size) for name, stat in stats.items()}
 
 
 def until_all_have_stopped() -> None:
@@ -100,7 +106,6 @@ class Life:
         until = time.monotonic() + DEADLINE
         while not (found := [each for each in self.script.order if each in calls]):
             assert time.monotonic() < until, f"none of {calls} is carried out"
-        self.runtime.unschedule("nothing")  # answered when the coordinator is done with what led to the call
         return found[0]
 
 
@@ -139,9 +144,10 @@ def seen(
             if n < suspects.TRIED:
                 for what, key in blocked:
                     assert life.script.wait_for(what, key, 1)
+                store = cut_off(store, life.runtime, len(blocked))
             else:
                 life.first_of(*blocked)
-            store = cut_off(store)
+                store = cut_off(store, life.runtime)
     return store
 
 
@@ -186,7 +192,7 @@ def test_all_calls_of_a_gateway_that_were_running_are_suspects(
     runtime.start_many(Start(Ring, Job(key), key) for key in "abcd")
     for _ in range(several):
         gate.wait_for_somebody()
-    cut = cut_off(store)
+    cut = cut_off(store, runtime, several)
     gate.open()
     open_runtime(Desk, sagas=SAGAS, at=cut)
     assert suspected(cut) == [(gateway.__name__.lower(), n, 1) for n in range(1, several + 1)]
@@ -195,7 +201,7 @@ def test_all_calls_of_a_gateway_that_were_running_are_suspects(
 def test_what_the_application_has_sent_itself_is_no_suspect(store: Path, live: Live) -> None:
     with live(store, ("file", "a")) as life, together(life.runtime.send, File("a"), id="x"):
         assert life.script.wait_for("file", "a", 1)
-        cut = cut_off(store)
+        cut = cut_off(store, life.runtime, 0)
         life.gate.open()
     with live(cut):
         assert suspected(cut) == []
@@ -348,7 +354,7 @@ def test_a_retry_sends_it_again_with_its_key_and_counts_from_nothing(parked: Pat
     with live(parked, ("phone", "a")) as life:
         life.runtime.retry("a")
         assert life.script.wait_for("phone", "a", 1)
-        again = cut_off(parked)
+        again = cut_off(parked, life.runtime)
     with live(again) as life:
         assert life.script.wait_for("phone", "a", 1)
         life.runtime.publish(Confirmed("a"))
@@ -384,7 +390,7 @@ def test_what_never_was_alone_is_tried_again_and_parked_at_last(
             with together(life.runtime.send, File("x"), id="x"):
                 assert life.script.wait_for("phone", "a", 1)
                 assert life.script.wait_for("file", "x", 1)
-                store = cut_off(store)
+                store = cut_off(store, life.runtime)
                 life.gate.open()
     with live(store) as life, pytest.raises(SagaParked, match="at 4 ends of the process that were no close;"):
         life.runtime.handle("a").wait(DEADLINE)
@@ -398,11 +404,11 @@ def test_an_innocent_that_is_killed_from_outside_is_parked_only_if_it_was_alone_
     cut = seen(live, store, 2, ("phone", "a"), ("phone", "b"), start=starts)
     with live(cut, ("phone", "a"), ("phone", "b")) as life:
         first = life.first_of(("phone", "a"), ("phone", "b"))[1]
-        cut = cut_off(cut)
+        cut = cut_off(cut, life.runtime)
     for _ in range(2):
         with live(cut, ("phone", first)) as life:
             assert life.script.wait_for("phone", first, 1)
-            cut = cut_off(cut)
+            cut = cut_off(cut, life.runtime)
     other = {"a": "b", "b": "a"}[first]
     with live(cut) as life:
         with pytest.raises(SagaParked):
@@ -417,7 +423,7 @@ def test_a_saga_that_is_suspended_is_parked_when_it_is_resumed(parked: Path, sto
         life.runtime.start(Arrange, Job("a"), id="a")
         assert life.script.wait_for("phone", "a", 1)
         life.runtime.suspend("a", "a pause")
-        cut = cut_off(store.with_name("again"))
+        cut = cut_off(store.with_name("again"), life.runtime)
     cut = seen(live, cut, 2, ("phone", "a"))
     with live(cut) as life:
         life.runtime.resume("a")
@@ -482,7 +488,7 @@ def test_an_event_that_a_listener_failed_on_before_is_tried_alone_too(store: Pat
             assert time.monotonic() < until
         clock.advance(timedelta(seconds=1))
         assert life.script.wait_for("hear", "a", 2)
-        cut = cut_off(store)
+        cut = cut_off(store, life.runtime)
     cut = seen(live, cut, 2, ("hear", "a"), clock=clock)
     with live(cut, clock=clock) as life:
         life.runtime.publish(Booked("b"))
