@@ -27,8 +27,8 @@ import click
 from reliability.corrupt.damage import KINDS
 from reliability.corrupt.examining import VERDICTS, Job, Seen
 from reliability.corrupt.stores import STORES, make
+from reliability.forks import WORKERS, reports_of
 from reliability.result import SIZES, Result, Size
-from reliability.shop.forks import WORKERS, reports_of
 
 __all__ = ["command", "examine"]
 

@@ -21,9 +21,9 @@ from click.testing import CliRunner
 from reliability.corrupt.content import AUTHORS, Outcome, Tables, outcome, tables
 from reliability.corrupt.damage import damaged
 from reliability.corrupt.stores import FOREIGN, Stopped, stopped
+from reliability.forks import in_fork, log_nothing, tell
 from reliability.shop import day
 from reliability.shop.books import against
-from reliability.shop.forks import in_fork, tell
 from reliability.shop.pages import books_in, put
 from saga.cli.main import program as saga_program
 from saga.errors import SagaError
@@ -96,6 +96,7 @@ class Seen:
 
 def program() -> None:
     """Do the job that stands on the standard input."""
+    log_nothing()
     job = Job(**json.loads(sys.stdin.readline()))
     if job.without:
         from reliability.corrupt.control import trust_everything

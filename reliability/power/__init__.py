@@ -26,12 +26,12 @@ from random import Random
 
 import click
 
+from reliability.forks import WORKERS, reports_of
 from reliability.power.disk import LOSSES, Disk
 from reliability.power.recording import Operation, available, record, recorded
 from reliability.power.recovering import Cut, Found, Job, State
 from reliability.result import SIZES, Result, Size
 from reliability.shop import pages
-from reliability.shop.forks import WORKERS, reports_of
 
 __all__ = ["Figures", "command", "cut_the_power"]
 

@@ -13,12 +13,12 @@ from hashlib import blake2b
 from pathlib import Path
 from random import Random
 
+from reliability.forks import in_fork, log_nothing, tell
 from reliability.power.disk import Disk, Image, Loss
 from reliability.power.recording import Operation, recorded
 from reliability.shop import day
 from reliability.shop.books import Books, ContextBook, SagaBook, Told, against, at_the_end
 from reliability.shop.business import CONTEXT_NAMES
-from reliability.shop.forks import in_fork, tell
 from reliability.shop.pages import DATABASES, books_in, own, put, recovered
 from saga.verification import verify_store
 
@@ -60,6 +60,7 @@ class Found:
 
 def program() -> None:
     """Do the job that stands on the standard input."""
+    log_nothing()
     given = json.loads(sys.stdin.readline())
     job = Job(**{**given, "cuts": [(after, loss) for after, loss in given["cuts"]]})
     directory = Path(job.directory)

@@ -41,7 +41,7 @@ from saga.store.running import Noted
 __all__ = ["Outcome", "World", "play"]
 
 MOST_STEPS = 6_000
-OF_THE_STORE = ("saga-db.", "context-db.", "file.", "checkpoint.", "witness.")
+OF_THE_STORE = ("saga-db.", "context-db.", "file.", "checkpoint.", "mapped.")
 """How the names of the seams in `saga.store` begin."""
 TRIAL_S = 90.0
 """Longer than a trial of a suspect takes."""

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import structlog
 
+from reliability.crash.broken import forget_the_inbox
 from reliability.soak import business as b
 from saga import Handle, Runtime, SagaError, ScaledClock, Start
 from saga.store import StoreReader
@@ -174,22 +175,6 @@ def _is_heard(runtime: Runtime) -> bool:
 
 
 # --- the control ---
-
-
-def forget_the_inbox() -> None:
-    """Take away what makes effects happen once: the look into the inbox, and the rows in it."""
-    from saga.store import ContextStore
-
-    ContextStore.answers = lambda self, command_ids: {}  # type: ignore[method-assign]
-    begin = ContextStore.begin
-
-    def begin_and_forget(self: ContextStore) -> None:
-        begin(self)
-        self._guard.ours = True
-        self._execute(self._guard.mark("DELETE FROM _saga_inbox"))
-        self._guard.ours = False
-
-    ContextStore.begin = begin_and_forget  # type: ignore[method-assign]
 
 
 BREAK: dict[str, Callable[[], None]] = {"inbox": forget_the_inbox}

@@ -17,7 +17,7 @@ from saga.actors.pool import Pool
 from saga.actors.worker import Crash, Worker, enter_actor
 from saga.coordination.envelopes import UNSET, Answer, Answers, Deliver, Direct, Inquire, Port
 from saga.coordination.gateway import NULL, CallBook, Ended, GatewayDriver
-from saga.coordination.guard import Watch
+from saga.coordination.guard import Busy, Watch
 from saga.participants import Gateway
 from saga.seams import seam
 
@@ -70,7 +70,6 @@ class GatewayActor(Worker):
         self._loop_thread: threading.Thread | None = None
         self._loop_over = False
         self._slots: asyncio.Semaphore | None = None
-        self._answers: list[Answer] = []
         self._local = threading.local()
 
     def open(self) -> None:
@@ -126,11 +125,9 @@ class GatewayActor(Worker):
             except BaseException:
                 self.mailbox.put_back(messages[n + 1 :])
                 raise
-            self._report()
 
     def _take(self, message: Any) -> None:
         if type(message) is Inquire:
-            self._report()  # answers first: they are what the inquiry is about
             self._inquire(message)
         elif type(message) is Direct:
             self._direct(message)
@@ -144,10 +141,20 @@ class GatewayActor(Worker):
         elif self._pool is not None:
             self._book.accept(message.command_id)
             self._pool.submit(message)
-        elif self._book.begin(message.command_id):
-            driver = self._driver
-            self._answers.append(driver.answer(message, driver.call(message, self._busy)))
-            self._late(self._book.end(message.command_id))
+        else:
+            self._call(message, self._busy)
+
+    def _call(self, message: Deliver, busy: Busy) -> None:
+        """Make a call, unless it is void or was begun before."""
+        if self._book.begin(message.command_id):
+            self._end(message, self._driver.call(message, busy))
+
+    def _end(self, message: Deliver, ended: Ended) -> None:
+        """Tell how a call has ended: the answer first, it is what an inquiry that has waited for it is about."""
+        self._tell(self._driver.answer(message, ended))
+        inquiry = self._book.end(message.command_id)
+        if inquiry is not None:
+            self._resolve(inquiry, "unknown")  # a call that has failed leaves the outcome unknown
 
     def _direct(self, message: Direct) -> None:
         if self._driver.is_async(message.type):
@@ -162,15 +169,13 @@ class GatewayActor(Worker):
         if outcome is not None:
             self._resolve(message, outcome)
 
-    def _late(self, inquiry: Inquire | None) -> None:
-        """The call that this inquiry waited for, if there is one, has ended: its answer is on its way; a failed call
-        leaves the outcome unknown."""
-        if inquiry is not None:
-            self._resolve(inquiry, "unknown")
-
     def _resolve(self, inquiry: Inquire, outcome: str) -> None:
         seam("gateway.before-resolution")
-        self._tell([Answer(inquiry.saga_no, inquiry.path, f"resolved-{outcome}", NULL, UNSET)])
+        self._tell(Answer(inquiry.saga_no, inquiry.path, f"resolved-{outcome}", NULL, UNSET))
+
+    def _tell(self, answer: Answer) -> None:
+        self._coordinator.post(Answers(self._name, [answer], [], 0, 0))
+        seam("gateway.after-answer")
 
     def _failed(self, error: BaseException) -> None:
         self.mailbox.post(_Failed(error))
@@ -182,9 +187,8 @@ class GatewayActor(Worker):
             return  # the next life of the runtime makes this call
         if isinstance(message, Direct):
             _reply(message, self._driver.call(message, self._local.busy))
-        elif self._book.begin(message.command_id):
-            self._tell([self._driver.answer(message, self._driver.call(message, self._local.busy))])
-            self._late(self._book.end(message.command_id))
+        else:
+            self._call(message, self._local.busy)
 
     def _in_loop(self, call: Coroutine[Any, Any, None]) -> None:
         async def guarded() -> None:
@@ -200,8 +204,7 @@ class GatewayActor(Worker):
 
     async def _call_async(self, message: Deliver) -> None:
         if not self.mailbox.shut and self._book.begin(message.command_id):
-            self._tell([self._driver.answer(message, await self._watched(message))])
-            self._late(self._book.end(message.command_id))
+            self._end(message, await self._watched(message))
 
     async def _direct_async(self, message: Direct) -> None:
         if not self.mailbox.shut:
@@ -215,17 +218,6 @@ class GatewayActor(Worker):
         finally:
             self._watch.remove(busy)
 
-    # --- answers ----------------------------------------------------------------------------------
-
-    def _report(self) -> None:
-        if self._answers:
-            answers, self._answers = self._answers, []
-            self._tell(answers)
-
-    def _tell(self, answers: list[Answer]) -> None:
-        self._coordinator.post(Answers(self._name, answers, [], 0, 0))
-        seam("gateway.after-answer")
-
     # --- the end ----------------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -236,7 +228,6 @@ class GatewayActor(Worker):
         if self._loop_thread is not None:
             self._loop_thread.join()
         self._watch.remove(self._busy)
-        self._report()
 
     def abandon(self) -> None:
         """See `Worker`. Commands that nobody has begun with come again; what the application sent does not."""

@@ -1,22 +1,15 @@
 """What is being carried out right now: a small file that outlives its process, however that ends.
 
 Each thread or task that runs an author's code has a cell of it, into which it writes what it is about to
-do, and 0 when it is done. The file is mapped into memory, so a write costs as much as one into an array,
-and what was written is there after kill -9: the system has the pages, not the process.
+do, and 0 when it is done. The file is mapped into memory (`mapped`).
 
 1. It is a hint and never the truth: nothing is lost with it. What is missing, short, of another run or makes
    no sense is taken as nothing, so it is never synced and never repaired.
-2. Every run makes a new file and puts it in the place of the old one: whoever still has the old one mapped
-   (a call that hangs in a runtime that was closed) does no harm, and no mapped file is ever made shorter.
-3. All of it is written when it is made, so that its blocks are there: a write into a mapped page for which
-   there is no space would end the process.
+2. Every run makes a new file and puts it in the place of the old one.
 """
 
 from __future__ import annotations
 
-import errno
-import mmap
-import os
 import sys
 from array import array
 from collections.abc import Mapping, Sequence
@@ -24,8 +17,8 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from saga.seams import seam
 from saga.store.errors import CannotOpen
+from saga.store.mapped import new_mapped
 
 __all__ = ["COORDINATOR", "UNNUMBERED", "Cell", "Kind", "Noted", "Running", "read_running"]
 
@@ -95,7 +88,7 @@ class Running:
         start = -(-(len(line) + 1) // WIDTH) * WIDTH
         data = line.ljust(start - 1) + b"\n" + bytes(WIDTH * sum(counts.values()))
         try:
-            cells = memoryview(_mapped(path, data))[start:].cast("q")
+            cells = new_mapped(path, data)[start:].cast("q")
         except (OSError, ValueError) as error:
             raise CannotOpen(path, getattr(error, "strerror", None) or str(error)) from error
         return cls(cells, counts)
@@ -116,26 +109,6 @@ class Running:
     def noted(self) -> list[Noted]:
         """Return what is being carried out now: what the next run would find if this one ended here."""
         return _noted(list(self._counts.items()), self._cells)
-
-
-def _mapped(path: str, data: bytes) -> mmap.mmap:
-    """Return a new file with this content, mapped, that has taken the place of the one at `path`."""
-    new = f"{path}.new"
-    fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o644)
-    try:
-        seam("running.before-write")
-        if os.write(fd, data) < len(data):
-            raise OSError(errno.ENOSPC, "the disk is full")
-        mapped = mmap.mmap(fd, len(data))
-        seam("running.before-replacing")
-        os.replace(new, path)
-        seam("running.after-replacing")
-    except BaseException:
-        os.unlink(new)
-        raise
-    finally:
-        os.close(fd)
-    return mapped
 
 
 def read_running(path: str, store_id: str, epoch: int) -> list[Noted]:

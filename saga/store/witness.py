@@ -2,7 +2,7 @@
 
 The end of a write-ahead log that is damaged, or cut off, looks like one that was never written: SQLite leaves it out
 without a word, and if no other file has heard of these commits, nobody would miss them. So after each commit its number
-is written into a small file that is mapped into memory, as `running` is: it costs nothing, and outlives kill -9.
+is written into a small file that is mapped into memory (`mapped`), as `running` is: free, and outlives kill -9.
 
 1. The number is written when the commit is on disk, so it is never ahead of what must be there, also after a
    power cut.
@@ -13,14 +13,13 @@ is written into a small file that is mapped into memory, as `running` is: it cos
 
 from __future__ import annotations
 
-import mmap
 import os
 from contextlib import suppress
 from hashlib import blake2b
 
 from saga.errors import DataLossDetected
-from saga.seams import seam
 from saga.store.files import MEMORY
+from saga.store.mapped import new_mapped
 
 __all__ = ["Witness", "check_witness", "witnessed"]
 
@@ -39,7 +38,7 @@ class Witness:
         self._cells: memoryview[int] | None = None
         if path != MEMORY:
             with suppress(OSError, ValueError):
-                self._cells = memoryview(_mapped(f"{path}{SUFFIX}", _header(store_id, epoch))).cast("q")
+                self._cells = new_mapped(f"{path}{SUFFIX}", _header(store_id, epoch) + bytes(8)).cast("q")
         self.note(commit_no)
 
     def note(self, commit_no: int) -> None:
@@ -50,26 +49,6 @@ class Witness:
 
 def _header(store_id: str, epoch: int) -> bytes:
     return f"{store_id} {epoch}".encode().ljust(HEADER - 1) + b"\n"
-
-
-def _mapped(path: str, header: bytes) -> mmap.mmap:
-    """Return a new file that has taken the place of the old one, which somebody who hangs may still have mapped."""
-    new = f"{path}.new"
-    fd = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0), 0o644)
-    try:
-        seam("witness.before-write")
-        if os.write(fd, header + bytes(8)) < HEADER + 8:
-            raise OSError("the disk is full")
-        mapped = mmap.mmap(fd, HEADER + 8)
-        seam("witness.before-replacing")
-        os.replace(new, path)
-        seam("witness.after-replacing")
-    except BaseException:
-        os.unlink(new)
-        raise
-    finally:
-        os.close(fd)
-    return mapped
 
 
 def _word(commit_no: int) -> int:

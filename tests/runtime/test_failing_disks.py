@@ -18,6 +18,7 @@ from saga.actors.coordinator import CoordinatorActor
 from saga.actors.crew import Crew
 from saga.actors.worker import Close
 from saga.store import Batch, ContextStore, DiskFull, SagaStore
+from tests.disks import disk_of
 
 from .conftest import OpenRuntime
 from .support import (
@@ -297,16 +298,8 @@ def test_a_write_that_the_system_refuses_ends_the_runtime_not_the_process(store:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 8 MB. Only root can make one."""
-    if not sys.platform.startswith("linux") or os.geteuid() != 0:
-        pytest.skip("mounting a small disk needs root on Linux")
-    place = tmp_path / "disk"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", place], check=False).returncode:
-        pytest.skip("mounting is not allowed here")
-    try:
+    with disk_of("8m", tmp_path / "disk") as place:
         yield place
-    finally:
-        subprocess.run(["umount", "-l", place], check=True)
 
 
 def fill_up(place: Path) -> Path:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from saga.store import ContextChanges, ContextStore, OwnerLock, SagaStore, StoreFiles, StoreReader, StoreState
+from tests.disks import disk_of
 
 from .support import NEW, with_definition
 
@@ -89,13 +87,5 @@ def reader(files: StoreFiles, stack: ExitStack) -> Callable[[], StoreReader]:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MB. Only root can make one."""
-    if not sys.platform.startswith("linux") or os.geteuid() != 0:
-        pytest.skip("mounting a small disk needs root on Linux")
-    place = tmp_path / "disk"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], check=False).returncode:
-        pytest.skip("mounting is not allowed here")
-    try:
+    with disk_of("1m", tmp_path / "disk") as place:
         yield place
-    finally:
-        subprocess.run(["umount", "-l", place], check=True)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import sqlite_utils  # noqa: F401 - a context imports it when it is opened
 import structlog
 
-__all__ = ["WORKERS", "Done", "in_fork", "reports_of", "tell"]
+__all__ = ["WORKERS", "Done", "in_fork", "log_nothing", "reports_of", "tell"]
 
 WORKERS = max(2, os.cpu_count() or 2)
 
@@ -59,9 +59,8 @@ def in_fork(act: Callable[[], None], limit_s: int) -> Done:
 def _act(act: Callable[[], None], limit_s: int) -> None:
     code = 1
     try:
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
         signal.alarm(limit_s)
-        faulthandler.dump_traceback_later(limit_s - 1, file=2)
+        faulthandler.dump_traceback_later(limit_s - 2, file=2)
         act()
         code = 0
     except BaseException:
@@ -73,6 +72,11 @@ def _act(act: Callable[[], None], limit_s: int) -> None:
 
 
 # --- the programs that fork ---
+
+
+def log_nothing() -> None:
+    """Let this program and its forks say only what they are asked for."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 def tell(report: Any) -> None:
