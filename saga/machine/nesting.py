@@ -46,7 +46,8 @@ def item_begun(state: State, record: r.ItemBegun) -> None:
     each = state.scopes[record.scope]
     each.open += 1
     items = each.items
-    assert items is not None
+    if items is None:
+        raise ValueError(f"{record.scope!r} has no items")
     items.begun = record.index + 1
     item = Item(record.path, record.index, items.values[record.index], results_in(state, record.scope))
     state.scopes[record.path] = ScopeInstance(record.path, record.element, record.scope, item=item)
@@ -78,7 +79,8 @@ def scope_left(state: State, record: r.ScopeLeft) -> None:
 
 def _collect(items: Items | None, item: Item) -> None:
     """An item is completed: keep what came back in it for whoever looks at the `each` as a whole."""
-    assert items is not None
+    if items is None:
+        raise ValueError(f"{item.path!r} is in a scope that has no items")
     for element, value in item.own.items():
         items.results.setdefault(element, {})[item.index] = value
 

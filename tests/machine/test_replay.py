@@ -48,6 +48,8 @@ def test_a_journal_without_records_is_no_saga() -> None:
         r.StepCompleted("gone.1", Raw(b"1")),
         r.AttemptBegun("gone.1", 2),
         r.ScopeLeft("gone.1"),
+        r.ItemBegun("items.1/1", "items", "gone.1", 0),
+        r.ItemBegun("items.1/1", "items", "", 0),
         r.ScopeFailed("gone.1", "no", "no", "a", True),
         r.CommandSent("gone.1/a.1", "a", "gone.1", "A/1", Raw(b"1"), "context", 1),
         r.UndoSent("a.1~1", "a", "", "a.1", "A/1", Raw(b"1"), "context", 1),
