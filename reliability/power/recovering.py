@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -20,6 +20,7 @@ from reliability.shop import day
 from reliability.shop.books import Books, ContextBook, SagaBook, Told, against, at_the_end
 from reliability.shop.business import CONTEXT_NAMES
 from reliability.shop.pages import DATABASES, books_in, own, put, recovered
+from saga import StoreNotFound
 from saga.verification import verify_store
 
 __all__ = ["Cut", "Found", "Job", "State", "program"]
@@ -177,7 +178,7 @@ class _Drained:
 
 
 def _recover(store: Path) -> None:
-    if (store / "saga.db").exists() and (store / "saga.db").stat().st_size:
+    with suppress(StoreNotFound):  # the power was cut before there was one
         _verify(store, "before")
     day.drain(store)
     _verify(store, "after")
