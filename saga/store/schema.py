@@ -115,9 +115,8 @@ def _saga_migrations() -> Migrations:
 
     @migrations()
     def forms(db: Database) -> None:
-        # what rows of the journal have in common, see forms.py
-        db.execute("CREATE TABLE forms (no INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT")
-        db.execute("ALTER TABLE journal ADD COLUMN form_no INTEGER")
+        for statement in _statements("forms.sql"):
+            db.execute(statement)
 
     return migrations
 

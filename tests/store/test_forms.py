@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -134,6 +135,32 @@ def test_a_form_that_is_not_what_it_was_is_noticed_in_each_row(
     add_filled(batch, 3, (FORM, b"[5,6]"))
     store.commit(batch)  # what comes is not spoiled by it
     assert [row.records for row in store.journal(3)] == [whole(FORM, b"[5,6]")]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"null", b"true", b"false", b"7", b"-1.5", b"0", b'""', b'"plain"', b'"\\t \\" \\\\ \\n [}"',
+        "\"äöü€𝄞\"".encode(), b"[]", b"{}", b'{"a":[1,null,true,{"b":"x"}],"c":""}',
+    ],
+)  # fmt: skip
+def test_the_view_step_history_fills_rows_in(store: SagaStore, files: StoreFiles, value: bytes) -> None:
+    batch = Batch()
+    add_filled(batch, 1, (FORM, b"[" + value + b",8]"), (OTHER, b"[]"))
+    add_rows(batch, 1, 3, 3, batch.journal[-1][6])
+    store.commit(batch)
+    with closing(sqlite3.connect(files.saga)) as connection:
+        rows = connection.execute(
+            "SELECT seq, what, path, detail FROM step_history ORDER BY seq, item"
+        ).fetchall()
+    assert [row[:3] for row in rows[:4]] == [
+        (1, "done", "a.1"),
+        (1, "sent", None),
+        (2, "ended", None),
+        (3, "started", ""),
+    ]
+    assert json.loads(rows[0][3]) == {"answer": json.loads(value)}
+    assert json.loads(rows[1][3]) == {"number": 8}
 
 
 def test_a_row_that_was_erased_has_nothing_to_say(
