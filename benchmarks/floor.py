@@ -25,6 +25,7 @@ from unittest.mock import patch
 from benchmarks.measure import Kind, check_outcomes, run_all, starts
 from benchmarks.sagas import AMOUNT, REFUND, RELEASE, RESERVE, SHIP, TAKE, FulfilOrder
 from saga import Runtime
+from saga.store import whole
 
 __all__ = ["Recorded", "floor_throughput", "record", "written"]
 
@@ -137,12 +138,14 @@ def record(directory: Path, kind: Kind, sagas: int) -> Recorded:
     files: list[File] = []
     inserts: dict[str, str] = {}
     inboxes: dict[str, tuple[Row, str]] = {}
+    forms: dict[int, bytes] = {}
     for name in names:
         with closing(sqlite3.connect(directory / f"{name}.db")) as connection:
             files.append(_file(name, connection))
             if name == "saga":
                 new_sagas = _table(connection, "sagas", "no")
                 journal = _table(connection, "journal", "saga_no, seq").without("no")
+                forms.update(connection.execute("SELECT no, CAST(text AS BLOB) FROM forms"))
                 inserts |= {"sagas": new_sagas.insert("sagas"), "journal": journal.insert("journal")}
             else:
                 inbox = _table(connection, "_saga_inbox", "command_id")
@@ -151,7 +154,7 @@ def record(directory: Path, kind: Kind, sagas: int) -> Recorded:
     journals: dict[int, list[tuple[Row, dict[str, Any]]]] = {}
     for row, named in journal.named():
         journals.setdefault(named["saga_no"], []).append((row, named))
-    stages = [[*_stages(saga, journals[saga["no"]], inboxes)] for _, saga in new_sagas.named()]
+    stages = [[*_stages(saga, journals[saga["no"]], forms, inboxes)] for _, saga in new_sagas.named()]
     return Recorded(files, inserts, stages)
 
 
@@ -173,6 +176,7 @@ def _file(name: str, connection: sqlite3.Connection) -> File:
 def _stages(
     saga: dict[str, Any],
     journal: Sequence[tuple[Row, dict[str, Any]]],
+    forms: dict[int, bytes],
     inboxes: dict[str, tuple[Row, str]],
 ) -> Iterator[Stage]:
     no, code, reason = saga["no"], saga["refusal_code"], saga["refusal_reason"]
@@ -189,7 +193,8 @@ def _stages(
             data = [(statement, _values(statement, saga["id"]))] if outcome == "done" else []
             contexts.append((context, data, [answered]))
         changes: list[Row] = []
-        kinds = [each["is"] for each in json.loads(named["records"])]
+        said, form_no = named["records"].encode(), named["form_no"]
+        kinds = [each["is"] for each in json.loads(said if form_no is None else whole(forms[form_no], said))]
         if "ended" in kinds:
             changes.append((saga["status"], 0, saga["ended_ms"], code, reason, no))
         elif code is not None and not refused and "step-refused" in kinds:

@@ -70,14 +70,15 @@ def _write(store: SagaStore, pattern: SagaRow, copies: Iterator[Copy], what: str
             (no, copy.id, *pattern[2:9], correlation, pattern.causation, pattern.first_event_no)
         )
         digest = FIRST
-        for _, seq, at_ms, cause, encoding, records, _ in journal:
+        for _, seq, at_ms, cause, encoding, records, _, form in journal:
             assert records is not None
+            form = form or b""
             records = records.replace(old_bytes, new_bytes)
             if copy.due_ms is not None:
                 records = records.replace(b"%d" % timers[0].due_ms, b"%d" % copy.due_ms)
             cause = cause and cause.replace(old_id, copy.id)
-            digest = chain(digest, no, seq, at_ms, cause, encoding, records)
-            batch.journal.append((no, seq, at_ms, cause, encoding, records, digest))
+            digest = chain(digest, no, seq, at_ms, cause, encoding, form + records)
+            batch.journal.append((no, seq, at_ms, cause, encoding, records, digest, form))
         for timer in timers:
             batch.timers[no, timer.name] = copy.due_ms or timer.due_ms
         no += 1

@@ -45,11 +45,12 @@ def read_history(rows: Iterable[JournalRow]) -> Iterator[HistoryEntry]:
     """Yield the entries of a journal in order. A row whose payload was erased gives one entry that says so."""
     for row in rows:
         at = utc(row.at_ms)
-        if row.records is None:
+        records = row.records
+        if records is None:
             yield HistoryEntry(row.seq, at, "erased", "", "what happened was erased", row.cause, {})
             continue
-        plain = msgspec.json.decode(row.records)
-        for record, data in zip(decode_records(row.records), plain, strict=True):
+        plain = msgspec.json.decode(records)
+        for record, data in zip(decode_records(records), plain, strict=True):
             path = getattr(record, "path", "")
             yield HistoryEntry(row.seq, at, data["is"], path, _text(record), row.cause, data)
 

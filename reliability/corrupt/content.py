@@ -15,6 +15,7 @@ import msgspec
 from reliability.shop.business import CONTEXT_NAMES
 from reliability.shop.pages import DATABASES
 from saga.machine import decode_records
+from saga.store import whole
 
 __all__ = ["AUTHORS", "Outcome", "Tables", "outcome", "tables"]
 
@@ -74,10 +75,12 @@ def outcome(store: Path) -> Outcome:
             )
         }
         found["journals"] = dict[str, Counter[str]]()
-        for id, records in execute(
-            "SELECT s.id, CAST(j.records AS BLOB) FROM journal j JOIN sagas s ON s.no = j.saga_no ORDER BY j.no"
+        for id, records, form in execute(
+            "SELECT s.id, CAST(j.records AS BLOB), (SELECT CAST(text AS BLOB) FROM forms f WHERE f.no = j.form_no)"
+            " FROM journal j JOIN sagas s ON s.no = j.saga_no ORDER BY j.no"
         ):
-            found["journals"].setdefault(id, Counter()).update(map(_said, decode_records(records)))
+            said = records if form is None else whole(form, records)
+            found["journals"].setdefault(id, Counter()).update(map(_said, decode_records(said)))
         events = "SELECT type, key, payload, source FROM events"
         found["events"] = sorted(map(repr, execute(events)))
         found["schedules"] = sorted(

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from reliability.shop.business import MONEY, PIECES, UNDONE_BY
 from saga.machine import decode_records
 from saga.machine import records as r
+from saga.store import whole
 
 __all__ = ["Books", "ContextBook", "SagaBook", "Told", "against", "at_the_end"]
 
@@ -60,10 +61,11 @@ _NOTES: dict[bytes, tuple[Note, ...]] = {}
 """Digest of a row of a journal → what is of interest in it; states that are looked at have most rows in common."""
 
 
-def _notes(records: bytes, digest: bytes) -> tuple[Note, ...]:
+def _notes(records: bytes, form: bytes | None, digest: bytes) -> tuple[Note, ...]:
     notes = _NOTES.get(digest)
     if notes is None:
-        notes = _NOTES[digest] = tuple(_note(decode_records(records)))
+        said = records if form is None else whole(form, records)
+        notes = _NOTES[digest] = tuple(_note(decode_records(said)))
     return notes
 
 
@@ -115,10 +117,13 @@ class SagaBook:
         self.done: dict[str, list[str]] = {id: [] for id in self.status}
         """Saga → what it has done that can be undone, in order."""
         self.undone: dict[str, list[str]] = {id: [] for id in self.status}
-        rows = execute("SELECT saga_no, CAST(records AS BLOB), digest FROM journal ORDER BY saga_no, seq")
-        for no, records, digest in rows:
+        rows = execute(
+            "SELECT saga_no, CAST(records AS BLOB), (SELECT CAST(text AS BLOB) FROM forms WHERE no = form_no), digest"
+            " FROM journal ORDER BY saga_no, seq"
+        )
+        for no, records, form, digest in rows:
             id = ids[no]
-            for what, path, whom in _notes(records, digest):
+            for what, path, whom in _notes(records, form, digest):
                 match what:
                     case "sent":
                         self.sent[f"{id}:{path}"] = whom

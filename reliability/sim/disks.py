@@ -28,7 +28,8 @@ BEGINNING = 1_767_225_600_000
 
 TABLES = {
     "saga": (
-        "SELECT saga_no, seq, at_ms, cause, encoding, records, digest FROM journal ORDER BY no",
+        "SELECT saga_no, seq, at_ms, cause, encoding, records, digest, form_no FROM journal ORDER BY no",
+        "SELECT * FROM forms ORDER BY no",
         "SELECT * FROM sagas ORDER BY no",
         "SELECT * FROM events ORDER BY no",
         "SELECT * FROM participants ORDER BY name",

@@ -30,6 +30,7 @@ from saga.machine import records as r
 from saga.messages import type_name
 from saga.participants import Context, listeners_of, participant_name
 from saga.store import JournalRow
+from saga.store.queries import JOURNAL_COLUMNS
 
 if TYPE_CHECKING:
     from reliability.sim.life import Life
@@ -117,9 +118,7 @@ def verify(world: World) -> None:
 
 
 def _journals(world: World) -> dict[int, list[JournalRow]]:
-    rows = world.disks.saga.execute(
-        "SELECT saga_no, seq, at_ms, cause, encoding, CAST(records AS BLOB), digest FROM journal ORDER BY no"
-    )
+    rows = world.disks.saga.execute(f"SELECT {JOURNAL_COLUMNS} FROM journal ORDER BY no")
     journals: dict[int, list[JournalRow]] = {}
     for row in map(JournalRow._make, rows.fetchall()):
         journals.setdefault(row.saga_no, []).append(row)

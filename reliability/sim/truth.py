@@ -13,7 +13,7 @@ from typing import Any
 from reliability.journals.invariants import Violation
 from saga.machine import Record, decode_records
 from saga.machine import records as r
-from saga.store import Batch, ContextChanges, ContextStore
+from saga.store import Batch, ContextChanges, ContextStore, whole
 
 __all__ = ["Seen", "Truth"]
 
@@ -75,7 +75,7 @@ class Truth:
             if row[1] in self.by_id:
                 raise Violation(f"saga {row[1]} was started twice")
             self.sagas[row[0]] = self.by_id[row[1]] = Seen(row[1])
-        for no, seq, at_ms, _, _, data, _ in batch.journal:
+        for no, seq, at_ms, _, _, data, _, form in batch.journal:
             seen = self.sagas[no]
             if seq != seen.seq + 1:
                 raise Violation(f"I7: row {seq} of {seen.id} follows row {seen.seq}")
@@ -84,7 +84,7 @@ class Truth:
                     f"time of {seen.id} goes from {seen.at_ms} to {at_ms}, it is {self._latest_ms()}"
                 )
             seen.seq, seen.at_ms = seq, at_ms
-            for record in decode_records(data):
+            for record in decode_records(whole(form, data) if form else data):
                 self._take(seen, record, at_ms)
         for no, id, type_, *_ in batch.events:
             known = self.events.get(id, (0, ""))[0]

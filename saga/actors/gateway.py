@@ -70,6 +70,8 @@ class GatewayActor(Worker):
         self._loop_thread: threading.Thread | None = None
         self._loop_over = False
         self._slots: asyncio.Semaphore | None = None
+        self._for_loop: list[Coroutine[Any, Any, None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self._local = threading.local()
 
     def open(self) -> None:
@@ -114,17 +116,20 @@ class GatewayActor(Worker):
         Each answer leaves before the next call begins: nobody knows how long that takes, and should the process end
         meanwhile, what has ended would be begun again.
         """
-        for n, message in enumerate(messages):
-            if self.mailbox.shut:
-                break
-            try:
-                if type(message) is Deliver:
-                    self._deliver(message)
-                else:
-                    self._take(message)
-            except BaseException:
-                self.mailbox.put_back(messages[n + 1 :])
-                raise
+        try:
+            for n, message in enumerate(messages):
+                if self.mailbox.shut:
+                    break
+                try:
+                    if type(message) is Deliver:
+                        self._deliver(message)
+                    else:
+                        self._take(message)
+                except BaseException:
+                    self.mailbox.put_back(messages[n + 1 :])
+                    raise
+        finally:
+            self._wake_loop()
 
     def _take(self, message: Any) -> None:
         if type(message) is Inquire:
@@ -142,6 +147,7 @@ class GatewayActor(Worker):
             self._book.accept(message.command_id)
             self._pool.submit(message)
         else:
+            self._wake_loop()  # what was to begin there does not wait for this call
             self._call(message, self._busy)
 
     def _call(self, message: Deliver, busy: Busy) -> None:
@@ -162,6 +168,7 @@ class GatewayActor(Worker):
         elif self._pool is not None:
             self._pool.submit(message)
         else:
+            self._wake_loop()
             _reply(message, self._driver.call(message, self._busy))
 
     def _inquire(self, message: Inquire) -> None:
@@ -191,16 +198,29 @@ class GatewayActor(Worker):
             self._call(message, self._local.busy)
 
     def _in_loop(self, call: Coroutine[Any, Any, None]) -> None:
-        async def guarded() -> None:
-            assert self._slots is not None
-            try:
-                async with self._slots:
-                    await call
-            except BaseException as error:
-                self._failed(error)
+        self._for_loop.append(call)
 
+    def _wake_loop(self) -> None:
+        """Hand over what the event loop is to do, all at once: to wake it takes longer than to begin a call."""
+        if self._for_loop:
+            assert self._loop is not None
+            calls, self._for_loop = self._for_loop, []
+            self._loop.call_soon_threadsafe(self._begin, calls)
+
+    def _begin(self, calls: list[Coroutine[Any, Any, None]]) -> None:
         assert self._loop is not None
-        asyncio.run_coroutine_threadsafe(guarded(), self._loop)
+        for call in calls:
+            task = self._loop.create_task(self._guarded(call))
+            self._tasks.add(task)  # the loop itself forgets what it runs
+            task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, call: Coroutine[Any, Any, None]) -> None:
+        assert self._slots is not None
+        try:
+            async with self._slots:
+                await call
+        except BaseException as error:
+            self._failed(error)
 
     async def _call_async(self, message: Deliver) -> None:
         if not self.mailbox.shut and self._book.begin(message.command_id):

@@ -29,7 +29,9 @@ __all__ = ["advice", "replayed", "sentence", "waiting_for"]
 def replayed(journal: Iterable[JournalRow]) -> State:
     """Return the state that a journal leads to. Raises Unfitting when it cannot be read."""
     try:
-        return replay(record for row in journal if row.records for record in decode_records(row.records))
+        return replay(
+            record for row in journal if row.stored for record in decode_records(row.records or b"[]")
+        )
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Unfitting(str(error)) from error
 

@@ -189,7 +189,9 @@ def outside(row: SagaRow, journal: list[JournalRow]) -> Outside | None:
 
 def _replayed(row: SagaRow, journal: list[JournalRow]) -> State | None:
     try:
-        return replay(record for each in journal if each.records for record in decode_records(each.records))
+        return replay(
+            record for each in journal if each.stored for record in decode_records(each.records or b"[]")
+        )
     except (Unfitting, msgspec.MsgspecError, UnicodeDecodeError) as error:  # or of a later version
         log.error("journal_unfitting", saga_id=row.id, reason=str(error))
         return None

@@ -20,24 +20,22 @@ from saga.codec import codec_for
 from saga.coordination.calls import Calls
 from saga.coordination.definitions import Definitions
 from saga.coordination.evaluation import Author, Routing
+from saga.coordination.filling import fill
 from saga.coordination.guard import Busy, describe
 from saga.coordination.instances import Cache, Instance, Loader
 from saga.coordination.requests import Start
 from saga.flow.definition import Definition
 from saga.log import Log
-from saga.machine import Pending, Status, Stimulus, command_id, decide, encode_records, pending
+from saga.machine import Pending, Status, Stimulus, command_id, decide, pending
 from saga.machine import stimuli as s
 from saga.machine.pending import NOTHING
 from saga.machine.records import EventPublished, Record, Resumed, WaitBegun
 from saga.machine.state import Phase
-from saga.store import Batch, JournalRow, SagaRow, SagaStore, chain, digest_of
+from saga.store import FILLED, JSON, Batch, JournalRow, SagaRow, SagaStore, chain, digest_of
 
 __all__ = ["Effects", "Event", "Ledger", "input_digest"]
 
 log = Log("saga.coordinator")
-
-JSON = 1
-"""The encoding of journal rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +198,11 @@ class Ledger:
         self._dirty[no] = instance
         if not records:
             return False
-        data = encode_records(records)
-        digest = chain(instance.digest, no, seq, now, cause, JSON, data)
+        form, data = fill(records)
+        encoding = FILLED if form else JSON
+        digest = chain(instance.digest, no, seq, now, cause, encoding, form + data)
         instance.seq, instance.digest = seq, digest
-        self.batch.journal.append((no, seq, now, cause, JSON, data, digest))
+        self.batch.journal.append((no, seq, now, cause, encoding, data, digest, form))
         if instance.tells:
             self._note(instance, records)
         if instance.may_call or state.parent:

@@ -53,6 +53,7 @@ from saga.store.errors import (
     TryAgain,
 )
 from saga.store.files import MEMORY, StoreFiles
+from saga.store.forms import FILLED, GAP, JSON, whole
 from saga.store.integrity import Finding, verify
 from saga.store.lock import Owner, OwnerLock, is_locked, read_owner
 from saga.store.read_only import ReadOnly
@@ -62,7 +63,10 @@ from saga.store.saga_store import PRUNED_AT_ONCE, SagaStore
 
 __all__ = [
     "COORDINATOR",
+    "FILLED",
     "FIRST",
+    "GAP",
+    "JSON",
     "MEMORY",
     "PRUNED_AT_ONCE",
     "UNNUMBERED",
@@ -122,5 +126,6 @@ __all__ = [
     "schedule_digest",
     "take_request",
     "verify",
+    "whole",
     "withdraw",
 ]

@@ -13,6 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
+import msgspec
+
+from saga.store.forms import FILLED, JSON, whole
+
 __all__ = [
     "Batch",
     "Definition",
@@ -47,8 +51,8 @@ SagaUpdate: TypeAlias = tuple[str, int, "int | None", "str | None", "str | None"
 Tag: TypeAlias = tuple[int, str, str]
 """saga_no, key, value."""
 
-JournalTuple: TypeAlias = tuple[int, int, int, "str | None", int, bytes, bytes]
-"""saga_no, seq (from 1), at_ms, cause, encoding (1: JSON), records, digest (`digest.chain`)."""
+JournalTuple: TypeAlias = tuple[int, int, int, "str | None", int, bytes, bytes, bytes]
+"""saga_no, seq (from 1), at_ms, cause, encoding, records, digest (`digest.chain`), form (b"": none; `forms`)."""
 
 WaitTuple: TypeAlias = tuple[str, "str | None"]
 """type and key of the event."""
@@ -218,15 +222,36 @@ class SagaRow(NamedTuple):
 
 
 class JournalRow(NamedTuple):
-    """One stimulus of a saga, and the records it led to; `records` is None when they were erased."""
+    """One stimulus of a saga, and the records it led to, as they are stored."""
 
     saga_no: int
     seq: int
     at_ms: int
     cause: str | None
     encoding: int
-    records: bytes | None
+    stored: bytes | None
+    """None: erased."""
     digest: bytes
+    form: bytes | None = None
+
+    @property
+    def records(self) -> bytes | None:
+        """What has happened, as a JSON array of objects; None when it was erased.
+
+        Raises msgspec.DecodeError when the form is missing or is another one, or the encoding is of a later version.
+        """
+        if self.stored is None or self.encoding == JSON:
+            return self.stored
+        if self.encoding != FILLED or self.form is None:
+            raise msgspec.DecodeError(
+                f"there is no form for it, or its encoding ({self.encoding}) is unknown"
+            )
+        return whole(self.form, self.stored)
+
+    @property
+    def covered(self) -> bytes | None:
+        """What its digest covers; None when it was erased."""
+        return None if self.stored is None else (self.form or b"") + self.stored
 
 
 class DefinitionRow(NamedTuple):

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-__all__ = ["MAYBE", "NOTHING", "SMALL_SIZES", "Bulk", "flat"]
+__all__ = ["MAYBE", "NOTHING", "SMALL_SIZES", "Bulk", "Execute", "flat"]
+
+Execute: TypeAlias = Callable[..., sqlite3.Cursor]
 
 NOTHING: Final = 0.5
 MAYBE: Final = f"nullif(?,{NOTHING})"

@@ -34,7 +34,8 @@ FIRST = bytes(DIGEST_SIZE)
 def chain(
     previous: bytes, saga_no: int, seq: int, at_ms: int, cause: str | None, encoding: int, records: bytes
 ) -> bytes:
-    """Return the digest of a journal row. `previous` is that of the row before, `FIRST` for the first.
+    """Return the digest of a journal row. `previous` is that of the row before, `FIRST` for the first; `records`: as
+    they are stored, behind their form if they have one.
 
     Numbers have a length of their own, and so has the cause, in bytes (-1 for none), so that no two different rows give
     the same bytes.

@@ -29,7 +29,7 @@ from saga.store.context_rows import OUTBOX_COLUMNS, RETRY_READ, InboxRow, Outbox
 from saga.store.files import MEMORY, StoreFiles
 from saga.store.queries import SUSPECTS
 from saga.store.reading import TASK_COLUMNS, StoreReader
-from saga.store.saga_store import EVENT_COLUMNS, JOURNAL_COLUMNS, SAGA_COLUMNS
+from saga.store.saga_store import EVENT_COLUMNS, SAGA_COLUMNS
 from saga.store.schema import CONTEXT
 
 __all__ = [
@@ -92,7 +92,7 @@ def stored_sagas(reader: StoreReader, nos: Iterable[int]) -> list[StoredSaga]:
 
     with reader.moment():
         sagas = reader._rows(f"SELECT {SAGA_COLUMNS} FROM sagas WHERE no {which} ORDER BY no", chosen)
-        journals = _by_saga(map(JournalRow._make, rows(JOURNAL_COLUMNS, "journal", "seq")))
+        journals = _by_saga(map(JournalRow._make, rows(reader.journal_columns(), "journal", "seq")))
         waits = _by_saga(map(WaitRow._make, rows("saga_no, path, type, key", "waits", "path")))
         tasks = _by_saga(map(TaskRow._make, rows(TASK_COLUMNS, "tasks", "path")))
         timers = _by_saga(map(TimerRow._make, rows("saga_no, name, due_ms", "timers", "name")))

@@ -24,7 +24,7 @@ from saga.store.batch import JournalRow
 from saga.store.connection import open_reader, translated
 from saga.store.digest import ROWS, schedule_digest
 from saga.store.files import StoreFiles
-from saga.store.queries import JOURNAL_COLUMNS, verified
+from saga.store.queries import verified
 from saga.store.reading import StoreReader
 from saga.store.rows import redefined, unfitting
 from saga.store.schema import CONTEXT, SAGA
@@ -231,9 +231,8 @@ def check_chains(reader: StoreReader) -> Iterator[Finding]:
     path = reader.files.saga
     (last,) = reader._rows("SELECT coalesce(max(no), 0) FROM sagas")[0]
     numbers = "SELECT no FROM sagas WHERE no > ? AND no <= ? ORDER BY no LIMIT ?"
-    statement = (
-        f"SELECT {JOURNAL_COLUMNS} FROM journal WHERE saga_no > ? AND saga_no <= ? ORDER BY saga_no, seq"
-    )
+    columns = reader.journal_columns()
+    statement = f"SELECT {columns} FROM journal WHERE saga_no > ? AND saga_no <= ? ORDER BY saga_no, seq"
     low = 0
     # page by page of the numbers that are there: a damaged one may be so large that counting up to it never ends
     while (found := reader._rows(numbers, (low, last, SAGAS_AT_ONCE))) and found[-1][0] > low:

@@ -31,6 +31,7 @@ __all__ = [
     "SAGA_COLUMNS",
     "SCHEDULE_COLUMNS",
     "SUSPECTS",
+    "WITHOUT_FORMS",
     "SagaQueries",
     "verified",
 ]
@@ -47,7 +48,10 @@ SAGA_COLUMNS = (
     "no, id, definition_no, status, busy, started_ms, ended_ms, input_type, input_digest, correlation,"
     " causation, first_event_no, refusal_code, refusal_reason"
 )
-JOURNAL_COLUMNS = "saga_no, seq, at_ms, cause, encoding, CAST(records AS BLOB), digest"
+_ROW = "saga_no, seq, at_ms, cause, encoding, CAST(records AS BLOB), digest"
+JOURNAL_COLUMNS = f"{_ROW}, (SELECT CAST(text AS BLOB) FROM forms WHERE no = form_no)"
+WITHOUT_FORMS = f"{_ROW}, NULL"
+"""The same for the journal of a store that no version with forms has opened yet."""
 SUSPECTS = (
     "SELECT participant, kind, no, stops, alone, last_ms FROM suspects"
     " ORDER BY stops DESC, participant, kind, no"
@@ -287,10 +291,11 @@ def verified(path: str, rows: list[JournalRow]) -> list[JournalRow]:
     """Return `rows`, the journal of one saga in order, or raise CorruptStore when the chain does not hold."""
     previous = FIRST
     for expected, row in enumerate(rows, 1):
-        saga_no, seq, at_ms, cause, encoding, records, digest = row
+        saga_no, seq, at_ms, cause, encoding, _, digest, _ = row
+        covered = row.covered
         if seq != expected:
             raise CorruptStore(path, f"the journal of saga number {saga_no} lacks row {expected}")
-        if records is not None and chain(previous, saga_no, seq, at_ms, cause, encoding, records) != digest:
+        if covered is not None and chain(previous, saga_no, seq, at_ms, cause, encoding, covered) != digest:
             raise CorruptStore(
                 path, f"row {seq} in the journal of saga number {saga_no} does not fit its digest"
             )

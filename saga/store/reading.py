@@ -33,9 +33,9 @@ from saga.store.connection import open_reader, translated
 from saga.store.context_rows import FILE_COLUMNS
 from saga.store.errors import NotAStore
 from saga.store.files import MEMORY, StoreFiles
-from saga.store.queries import EVENT_COLUMNS, JOURNAL_COLUMNS, SAGA_COLUMNS, SCHEDULE_COLUMNS
+from saga.store.queries import EVENT_COLUMNS, JOURNAL_COLUMNS, SAGA_COLUMNS, SCHEDULE_COLUMNS, WITHOUT_FORMS
 from saga.store.saga_store import STORE_COLUMNS
-from saga.store.schema import CONTEXT, SAGA
+from saga.store.schema import CONTEXT, FORMS_SINCE, SAGA
 
 __all__ = ["ContextFacts", "OverviewRow", "StoreFacts", "StoreReader"]
 
@@ -173,6 +173,10 @@ class StoreReader:
         pruned_ms: int = self._rows("SELECT pruned_ms FROM store")[0][0]
         return pruned_ms
 
+    def journal_columns(self) -> str:
+        """Return what is read of a row of the journal to make a `JournalRow`."""
+        return JOURNAL_COLUMNS if self._rows("PRAGMA user_version")[0][0] >= FORMS_SINCE else WITHOUT_FORMS
+
     def participants(self) -> dict[str, Participant]:
         """Return name → (kind, next_number, commit_no, outbox_no)."""
         rows = self._rows(
@@ -261,7 +265,7 @@ class StoreReader:
 
     def journal(self, saga_no: int) -> list[JournalRow]:
         """Return the journal of a saga in order, as it is: the chain is not checked, see `integrity`."""
-        statement = f"SELECT {JOURNAL_COLUMNS} FROM journal WHERE saga_no = ? ORDER BY seq"
+        statement = f"SELECT {self.journal_columns()} FROM journal WHERE saga_no = ? ORDER BY seq"
         return [JournalRow._make(row) for row in self._rows(statement, (saga_no,))]
 
     def waits(self, saga_no: int | None = None) -> list[WaitRow]:

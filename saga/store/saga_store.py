@@ -18,6 +18,7 @@ import msgspec
 from saga.errors import CorruptStore, DataLossDetected, SagaError, StoreFailed
 from saga.seams import seam
 from saga.store.batch import Batch
+from saga.store.bulk import Execute
 from saga.store.connection import (
     WAL_LIMIT_BYTES,
     check_process,
@@ -30,13 +31,14 @@ from saga.store.connection import (
     wal_size,
 )
 from saga.store.files import MEMORY, StoreFiles
+from saga.store.journaling import JournalWriter
 from saga.store.lock import OwnerLock
 from saga.store.queries import EVENT_COLUMNS, JOURNAL_COLUMNS, SAGA_COLUMNS, SagaQueries, verified
 from saga.store.rows import FEW, check_few
 from saga.store.running import Noted, read_running
 from saga.store.schema import CONTEXT, SAGA
 from saga.store.witness import Witness, check_witness
-from saga.store.writing import LISTENERS, PARTS, Execute
+from saga.store.writing import LISTENERS, parts
 
 __all__ = ["EVENT_COLUMNS", "JOURNAL_COLUMNS", "SAGA_COLUMNS", "STORE_COLUMNS", "SagaStore", "verified"]
 
@@ -99,6 +101,8 @@ class SagaStore(SagaQueries):
         self.ended_cleanly = self.is_new = True
         self.clock: str | None = None
         self._witness: Witness
+        self._journal = JournalWriter()
+        self._parts = parts(self._journal)
         self.next_saga_no = self.next_event_no = 1
 
     # --- opening and closing ---
@@ -170,6 +174,7 @@ class SagaStore(SagaQueries):
             if execute("SELECT high_again != high_ms FROM store").fetchone()[0]:
                 raise CorruptStore(self.path, "the latest time that is known is not what was written")
             check_few(execute, self.path, FEW[0])
+            self._journal.open(execute)
             self.store_id, epoch, commit_no, clean, high_ms, saga_no, event_no, self.clock = row
             if known is not None and known != self.store_id:
                 raise DataLossDetected(
@@ -244,7 +249,7 @@ class SagaStore(SagaQueries):
         commit_no, part = self.commit_no + 1, "store"
         try:
             execute("BEGIN IMMEDIATE")
-            for part, write in PARTS:
+            for part, write in self._parts:
                 rows = getattr(batch, part)
                 if rows:
                     write(execute, rows)
@@ -255,7 +260,9 @@ class SagaStore(SagaQueries):
             seam("saga-db.before-commit")
             execute("COMMIT")
         except BaseException as error:
+            self._journal.undone()
             self._undo(error, part)
+        self._journal.written()
         self.commit_no = commit_no
         self._witness.note(commit_no)
         self.high_ms = max(self.high_ms, batch.high_ms)

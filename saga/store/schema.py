@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
     from sqlite_utils.migrations import Migrations
 
-__all__ = ["CONTEXT", "SAGA", "Schema"]
+__all__ = ["CONTEXT", "FORMS_SINCE", "SAGA", "Schema"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,9 @@ class Schema:
         return _saga_migrations() if self is SAGA else _context_migrations()
 
 
-SAGA = Schema("the saga.db of a store", 0x53414741, 3, "saga")  # "SAGA"
+SAGA = Schema("the saga.db of a store", 0x53414741, 4, "saga")  # "SAGA"
+FORMS_SINCE = 4
+"""The schema of saga.db since which there are forms."""
 CONTEXT = Schema("the file of a context", 0x53414743, 2, "_saga")  # "SAGC"
 
 
@@ -110,6 +112,11 @@ def _saga_migrations() -> Migrations:
             _add_digest(db, table)
         # high_ms once more: a time that is not what it was would let everything fall due
         db.execute("ALTER TABLE store ADD COLUMN high_again INTEGER")
+
+    @migrations()
+    def forms(db: Database) -> None:
+        for statement in _statements("forms.sql"):
+            db.execute(statement)
 
     return migrations
 

@@ -4,17 +4,18 @@ another's.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from saga.store.batch import Definition, JournalTuple, NewEvent, NewSaga, SagaUpdate, ScheduleRow
-from saga.store.bulk import MAYBE, NOTHING, SMALL_SIZES, Bulk, flat
+from saga.store.batch import Definition, NewEvent, NewSaga, SagaUpdate, ScheduleRow
+from saga.store.bulk import MAYBE, NOTHING, SMALL_SIZES, Bulk, Execute, flat
 from saga.store.digest import row_digest
+from saga.store.journaling import JournalWriter
 
-__all__ = ["LISTENERS", "PARTS", "Execute"]
+__all__ = ["LISTENERS", "Part", "parts"]
 
-Execute: TypeAlias = Callable[..., sqlite3.Cursor]
+Part: TypeAlias = tuple[str, Callable[[Execute, Any], None]]
+"""Attribute of a `Batch`, and what writes its rows: `write(execute, rows)`, which lets errors of sqlite3 pass."""
 
 ALIKE = 2
 """Updates of sagas that are the same and are written together, at least."""
@@ -38,16 +39,6 @@ def _flat_sagas(rows: Sequence[NewSaga]) -> list[Any]:
     return values
 
 
-def _flat_journal(rows: Sequence[JournalTuple]) -> list[Any]:
-    values: list[Any] = []
-    for saga_no, seq, at_ms, cause, encoding, records, digest in rows:
-        if cause is None:
-            values += (saga_no, seq, at_ms, NOTHING, encoding, records.decode(), bytearray(digest))
-        else:
-            values += (saga_no, seq, at_ms, cause, encoding, records.decode(), bytearray(digest))
-    return values
-
-
 def _flat_events(rows: Sequence[NewEvent]) -> list[Any]:
     return flat([_with_digest(*row[:4], row[4].decode(), *row[5:]) for row in rows])
 
@@ -67,11 +58,6 @@ _SAGAS = Bulk(
     " correlation, causation, first_event_no, row_digest) VALUES",
     f"(?,?,?,?,?,?,{MAYBE},?,?,?,{MAYBE},?,?)",
     flatten=_flat_sagas,
-)
-_JOURNAL = Bulk(
-    "INSERT INTO journal (saga_no, seq, at_ms, cause, encoding, records, digest) VALUES",
-    f"(?,?,?,{MAYBE},?,?,?)",
-    flatten=_flat_journal,
 )
 _TAGS = Bulk("INSERT INTO tags (saga_no, key, value) VALUES", "(?,?,?)")
 _EVENTS = Bulk(
@@ -211,10 +197,11 @@ _TIMERS = _Numbers("timers", "name", ("due_ms",), "(?,?,?)")
 _INCIDENTS = _Settings("open_incidents", "path", ("kind", "reason", "since_ms"), "(?,?,?,?,?)")
 LISTENERS = _Listeners("listeners", "event_type", ("position", "row_digest"), "(?,?,?,?)", owner="context")
 
-PARTS: tuple[tuple[str, Callable[[Execute, Any], None]], ...] = (
+_BEFORE: tuple[Part, ...] = (
     ("definitions", _DEFINITIONS.run),
     ("new_sagas", _SAGAS.run),
-    ("journal", _JOURNAL.run),
+)
+_BEHIND: tuple[Part, ...] = (
     ("saga_updates", _SAGA_UPDATES.run),
     ("tags", _TAGS.run),
     ("waits", _WAITS.run),
@@ -227,6 +214,8 @@ PARTS: tuple[tuple[str, Callable[[Execute, Any], None]], ...] = (
     ("schedules", _Schedules().run),
     ("listeners", LISTENERS.run),
 )
-"""Attribute of a `Batch`, and what writes its rows: `write(execute, rows)`, which lets errors of sqlite3
-pass.
-"""
+
+
+def parts(journal: JournalWriter) -> tuple[Part, ...]:
+    """Return what writes a batch of the store whose journal this is, in order."""
+    return (*_BEFORE, ("journal", journal.write), *_BEHIND)

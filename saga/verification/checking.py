@@ -172,7 +172,7 @@ class Check:
             return  # the check of the chains has told; what follows from a damaged journal says nothing
         if not stored.journal:
             return  # the same
-        if any(row.records is None for row in stored.journal):
+        if any(row.stored is None for row in stored.journal):
             if stored.row.ended_ms is None:
                 yield self._error(f"{name}: it has not ended, and a part of its journal was erased")
             return

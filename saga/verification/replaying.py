@@ -15,9 +15,6 @@ from saga.store.inspection import StoredSaga
 
 __all__ = ["Replay", "Told", "differences", "replay_journal"]
 
-JSON = 1
-"""The encoding of journal rows."""
-
 NOTHING = Pending()
 
 
@@ -52,10 +49,10 @@ def replay_journal(stored: StoredSaga) -> Replay:
     sent: dict[str, tuple[str, int]] = {}
     told: dict[str, Told] = {}
     for row in stored.journal:
-        if row.encoding != JSON or row.records is None:
-            raise Unfitting(f"row {row.seq} cannot be read (encoding {row.encoding})")
+        if row.stored is None:
+            raise Unfitting(f"row {row.seq} cannot be read: it was erased")
         try:
-            records = decode_records(row.records)
+            records = decode_records(row.records or b"")
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Unfitting(f"row {row.seq} cannot be read: {error}") from error
         for record in records:

@@ -151,7 +151,7 @@ def test_files_definitions_and_contexts_are_listed(run: Run) -> None:
     found = examined(run)
     files = found["files"]
     assert [(file["name"], file["kind"], file["schema"], file["known_schema"]) for file in files] == [
-        ("saga.db", "saga", 3, 3),
+        ("saga.db", "saga", 4, 4),
         ("inventory.db", "context", 2, 2),
         ("notification.db", "context", 2, 2),
         ("payment.db", "context", 2, 2),
@@ -223,7 +223,7 @@ def test_a_newer_schema_is_told_with_the_number_that_is_known(store: Path, tampe
     connection.close()
     found = examined(run, store)
     assert found["files"][0]["schema"] == 9
-    assert "has schema 9, this version of saga knows up to 3" in warnings(found)[0][1]
+    assert "has schema 9, this version of saga knows up to 4" in warnings(found)[0][1]
 
 
 def test_a_missing_context_needs_a_person(store: Path, run: Run) -> None:

@@ -106,7 +106,7 @@ def test_a_newer_schema_is_told(run: Run, command: str, store: Path) -> None:
     connection.execute("PRAGMA user_version=9")
     connection.close()
     result = run(*line_for(command), store=store)
-    assert "has schema 9, this version of saga knows up to 3; upgrade saga-actors" in result.stderr
+    assert "has schema 9, this version of saga knows up to 4; upgrade saga-actors" in result.stderr
     assert (result.exit_code, result.stderr.count("\n")) == (STORE_FAILED, 1)
 
 

@@ -171,7 +171,11 @@ def test_records_that_make_no_sense_are_found_even_if_they_fit_their_digest(
     records = b'[{"is":"woke","path":"rest.1"}]'
     tamper("DELETE FROM journal WHERE saga_no = 6 AND seq > 1")
     digest = chain(FIRST, 6, 1, row.at_ms, row.cause, 1, records)
-    tamper("UPDATE journal SET records = ?, digest = ? WHERE saga_no = 6", records.decode(), digest)
+    tamper(
+        "UPDATE journal SET records = ?, digest = ?, encoding = 1, form_no = NULL WHERE saga_no = 6",
+        records.decode(),
+        digest,
+    )
     assert (
         "saga.db: saga 'o-slow': its journal makes no sense: the first record is Woke, not Started"
         in found(store)

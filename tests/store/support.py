@@ -40,7 +40,7 @@ def add_rows(batch: Batch, no: int, first: int, last: int, previous: bytes = FIR
     for seq in range(first, last + 1):
         cause = None if seq == 1 else f"order-{no}/{seq}"
         previous = chain(previous, no, seq, 1_000 + seq, cause, 1, RECORDS)
-        batch.journal.append((no, seq, 1_000 + seq, cause, 1, RECORDS, previous))
+        batch.journal.append((no, seq, 1_000 + seq, cause, 1, RECORDS, previous, b""))
     return previous
 
 

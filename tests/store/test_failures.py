@@ -41,7 +41,7 @@ def broken(no: int, part: str) -> Batch:
         case "new_sagas":
             batch.new_sagas.append((no + 1, f"order-{no}", *batch.new_sagas[0][2:]))
         case "journal":
-            batch.journal[0] = (*batch.journal[0][:-1], b"short")
+            batch.journal[0] = (*batch.journal[0][:-2], b"short", b"")
         case "saga_updates":
             batch.saga_updates[no] = ("FLYING", 1, None, None, None)
         case "tags":

@@ -199,9 +199,9 @@ def test_a_journal_reads_back_in_order_as_it_was_written(store: SagaStore) -> No
     digest = chain(FIRST, 1, 1, 0, None, 1, records)
     add_saga(batch, 1, rows=0)
     add_saga(batch, 2, rows=3)
-    batch.journal.append((1, 1, 0, None, 1, records, digest))
+    batch.journal.append((1, 1, 0, None, 1, records, digest, b""))
     store.commit(batch)
-    assert [tuple(row) for row in store.journal(1)] == [(1, 1, 0, None, 1, records, digest)]
+    assert [tuple(row) for row in store.journal(1)] == [(1, 1, 0, None, 1, records, digest, None)]
     assert [(row.seq, row.cause, row.records) for row in store.journal(2)] == [
         (1, None, RECORDS),
         (2, "order-2/2", RECORDS),

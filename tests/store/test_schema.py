@@ -11,11 +11,11 @@ import pytest
 
 from saga.errors import CorruptStore, DataLossDetected, SchemaTooNew, StoreNotFound
 from saga.store import ContextStore, NotAStore, OwnerLock, SagaStore, StoreFiles, StoreReader
+from saga.store.integrity import check_chains
 from saga.store.schema import SAGA
-from saga.verification import verify_store
 
 from .conftest import OpenContext
-from .support import NEW, digest
+from .support import NEW, RECORDS, add_saga, digest, with_definition
 
 
 def change(path: str, statement: str) -> None:
@@ -41,15 +41,26 @@ def test_a_file_says_what_it_is_and_which_schema_it_has(files: StoreFiles) -> No
         assert connection.execute("PRAGMA application_id").fetchone() == (0x53414741,)
         assert connection.execute("PRAGMA user_version").fetchone() == (SAGA.version,)
         names = [name for (name,) in connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
-        assert names == ["first_schema", "retention", "digests_of_rows"]
+        assert names == ["first_schema", "retention", "digests_of_rows", "forms"]
 
 
 def test_a_file_of_the_first_schema_is_read_and_becomes_one_of_the_newest(files: StoreFiles) -> None:
-    open_it(files)
+    with OwnerLock.take(files, "2025-01-01T00:00:00Z") as lock:
+        store = SagaStore.open(files, lock, 0)
+        batch = with_definition()
+        add_saga(batch, 1, rows=2)
+        batch.high_ms = 2_000
+        store.commit(batch)
+        store.close()
     digested = ("sagas", "events", "participants", "listeners", "schedules")
     for statement in (
         "ALTER TABLE store DROP COLUMN pruned_ms",
         "ALTER TABLE store DROP COLUMN high_again",
+        "DROP VIEW step_history",
+        "DROP VIEW whole_journal",
+        "CREATE VIEW step_history AS SELECT seq FROM journal",
+        "ALTER TABLE journal DROP COLUMN form_no",
+        "DROP TABLE forms",
         *[f"ALTER TABLE {table} DROP COLUMN row_digest" for table in digested],
         "DELETE FROM _sqlite_migrations WHERE name != 'first_schema'",
         "PRAGMA user_version=1",
@@ -57,11 +68,14 @@ def test_a_file_of_the_first_schema_is_read_and_becomes_one_of_the_newest(files:
         change(files.saga, statement)
     with StoreReader.open(files.directory) as reader:
         assert reader.pruned_ms() == 0
-    assert list(verify_store(files.directory)) == []
+        assert [row.records for row in reader.journal(1)] == [RECORDS, RECORDS]
+        assert list(check_chains(reader)) == []
     open_it(files)
     with closing(sqlite3.connect(files.saga)) as connection:
         assert connection.execute("SELECT pruned_ms FROM store").fetchone() == (0,)
         assert connection.execute("PRAGMA user_version").fetchone() == (SAGA.version,)
+    with StoreReader.open(files.directory) as reader:
+        assert [row.records for row in reader.journal(1)] == [RECORDS, RECORDS]
 
 
 def test_a_newer_schema_is_refused_and_the_file_left_untouched(files: StoreFiles) -> None:
