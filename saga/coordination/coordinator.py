@@ -24,7 +24,7 @@ from saga.coordination.dispatch import Dispatcher, Lane
 from saga.coordination.envelopes import UNSET, Answer, Answers, Mark, Notify, OutboxTaken, Recalled, Released
 from saga.coordination.evaluation import Author
 from saga.coordination.guard import Busy, describe
-from saga.coordination.instances import Instance, Outside, outside
+from saga.coordination.instances import Instance, Outside, outside, unreadable
 from saga.coordination.intake import Intake
 from saga.coordination.ledger import Effects, Ledger
 from saga.coordination.listeners import KnownListeners
@@ -580,7 +580,8 @@ class Coordinator:
     def _act(self, message: q.Act) -> None:
         instance = self._find_id(message.saga_id)
         if instance is None:
-            message.reply.set_exception(UnknownSaga(message.saga_id))
+            there = self._store.find(message.saga_id) is not None
+            message.reply.set_exception((unreadable if there else UnknownSaga)(message.saga_id))
             return
         try:
             make = message.stimulus
