@@ -237,9 +237,9 @@ class Coordinator:
                     raise
                 effects.leave_out(nos)
                 for no in nos:
-                    instance = self.ledger.in_batch(no)
-                    if instance is not None:
-                        self._give_up(instance, f"its rows were refused by the store: {refused.what}")
+                    self._give_up(
+                        self.ledger.in_batch(no), f"its rows were refused by the store: {refused.what}"
+                    )
 
     def _give_up(self, instance: Instance, reason: str) -> None:
         """What is in memory cannot be trusted; on disk it is as it was at its last commit.
@@ -455,8 +455,8 @@ class Coordinator:
                 continue
             if len(found.forward) < len(found.paths) or not self.dispatcher.line_up(found.no, found.forward):
                 instance = self.ledger.take(row, journal)
-                if instance is not None:
-                    self._send_saga_again(instance, None)
+                assert instance is not None  # its records make sense
+                self._send_saga_again(instance, None)
                 self.ledger.cache.shrink()
             if count % SENT_TOGETHER == 0:  # the participants begin while the others are still being read
                 self.dispatcher.flush()
@@ -739,10 +739,9 @@ def _stimulus(instance: Instance, answer: Answer) -> Stimulus:
             return s.Resolved(path, "refused", reason=f"refused: {answer.reason} [{answer.code}]")
         case "resolved-unknown":
             return s.Resolved(path, "unknown")
-        case "resolved-not-done":
+        case other:
+            assert other == "resolved-not-done", answer
             return s.Resolved(path, "not-done")
-        case _:
-            raise AssertionError(answer)
 
 
 def _tell_value(instance: Instance, answer: Answer) -> None:

@@ -247,9 +247,9 @@ class Ledger:
                 event_id, record.type, record.key, record.event, source, state.correlation, state.id
             )
 
-    def in_batch(self, no: int) -> Instance | None:
-        """Return the saga of this number if something has happened to it in this batch."""
-        return self._dirty.get(no)
+    def in_batch(self, no: int) -> Instance:
+        """Return the saga of this number, to which something has happened in this batch."""
+        return self._dirty[no]
 
     def linked_groups(self) -> list[list[int]]:
         """Return the numbers of sagas that have called each other and of which something has happened to both, in

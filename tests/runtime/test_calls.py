@@ -601,7 +601,7 @@ def refuse_rows_of(monkeypatch: pytest.MonkeyPatch, runtime: Runtime, saga_id: s
         if seam == "coordinator.before-commit" and threading.current_thread().name == "saga-coordinator":
             for row in ledger.batch.journal:
                 instance = ledger.in_batch(row[0])
-                if left and instance is not None and instance.state.id == saga_id and left[0] in row[5]:
+                if left and instance.state.id == saga_id and left[0] in row[5]:
                     left.pop()
                     ledger.batch.incidents[row[0], "x"] = ("kind", "reason", "no time")  # type: ignore[assignment]
 

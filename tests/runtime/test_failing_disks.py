@@ -24,6 +24,7 @@ from .conftest import OpenRuntime
 from .support import (
     DEADLINE,
     Await,
+    Booked,
     Confirmed,
     Desk,
     Job,
@@ -150,6 +151,33 @@ def test_a_context_waits_for_space_and_others_go_on(
         handle.wait(0.02)
     disk.free()
     assert handle.wait(DEADLINE).completed
+    assert entered(store, LARGE) == ["book", "file"]
+
+
+def test_a_listener_waits_for_space_and_hears_everything_once(
+    open_runtime: OpenRuntime, store: Path, disk: Disk
+) -> None:
+    runtime = open_runtime(Desk, Journalist)
+    disk.fill("journalist.db")
+    runtime.publish(Booked(LARGE))
+    disk.wait_until_somebody_waits()
+    runtime.publish(Booked("b"))
+    disk.free()
+    assert heard(store, 2) == [LARGE, "b"]
+    assert rows(store, "journalist", "SELECT count(*) FROM _saga_retries") == [(0,)]
+
+
+def test_a_close_does_not_wait_for_space_in_a_context(
+    open_runtime: OpenRuntime, store: Path, disk: Disk
+) -> None:
+    runtime = open_runtime(Desk, sagas=[Keep])
+    disk.fill("desk.db")
+    runtime.start(Keep, Job(LARGE), id="a")
+    disk.wait_until_somebody_waits()
+    runtime.close(timeout=5)
+    disk.free()
+    assert entered(store, LARGE) == []
+    assert open_runtime(Desk, sagas=[Keep]).handle("a").wait(DEADLINE).completed
     assert entered(store, LARGE) == ["book", "file"]
 
 
