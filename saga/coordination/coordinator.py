@@ -247,6 +247,7 @@ class Coordinator:
         What it had been answered is lost to it, so its open commands are parked; a retry gets the stored answer.
         """
         self.ledger.cache.drop(instance.no)
+        self.ledger.given_up.add(instance.no)
         saga_id = instance.state.id if instance.state else f"number {instance.no}"
         log.error("saga_given_up", saga_id=saga_id, reason=reason)
         self._announcer.given_up(saga_id, reason)
@@ -598,7 +599,15 @@ class Coordinator:
                 NotAllowed(message.saga_id, message.name, "the machine failed, see the log")
             )
             return
-        self._after_commit.append(lambda: message.reply.set_result(None))
+
+        def reply() -> None:
+            if instance.no in self.ledger.given_up:
+                why = "the saga was given up, see the log"
+                message.reply.set_exception(NotAllowed(message.saga_id, message.name, why))
+            else:
+                message.reply.set_result(None)
+
+        self._after_commit.append(reply)
 
     def _publish(self, message: q.Publish) -> None:
         new = self.ledger.log_event(

@@ -116,6 +116,8 @@ class Ledger:
         self._new_waits: list[tuple[Instance, str]] = []
         self._published: deque[tuple[Instance, EventPublished]] = deque()
         self._linked: dict[int, Instance] = {}
+        self.given_up: set[int] = set()
+        """The sagas that this batch was to be about, and of which nothing of it is on disk."""
         self.calls: Calls
         """Set by whoever makes this: calls need the coordinator's guard around what happens."""
 
@@ -138,6 +140,8 @@ class Ledger:
         self._new_waits = []
         self._published.clear()
         self._linked = {}
+        if self.given_up:
+            self.given_up = set()
         self.calls.open()
 
     # --- sagas ------------------------------------------------------------------------------------
