@@ -5,21 +5,27 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from saga import Runtime, RuntimeClosed, Start, Status, StoreInUse
+from saga import Runtime, RuntimeClosed, Start, Status, StoreInUse, seams
+from saga.coordination.requests import Query
 from saga.store import StoreReader
 
 from .conftest import OpenRuntime
 from .support import (
     DEADLINE,
     Await,
+    Confirmed,
     Desk,
     Gate,
     Job,
+    Journalist,
     Keep,
     Landline,
     Phone,
@@ -29,6 +35,7 @@ from .support import (
     Telephone,
     Wire,
     entered,
+    heard,
     together,
 )
 
@@ -236,3 +243,56 @@ def test_a_command_that_was_not_answered_when_it_closes_is_told(
             assert closing.result(DEADLINE)
         assert first.result(DEADLINE) == Receipt("a", 1)
         assert isinstance(second.exception(DEADLINE), RuntimeClosed)
+
+
+def test_all_that_had_arrived_is_taken_before_the_coordinator_closes(
+    open_runtime: OpenRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when that is more than it takes at once."""
+    gate = Gate()
+
+    def hook(seam: str) -> None:
+        if seam == "coordinator.after-dispatch" and threading.current_thread().name == "saga-coordinator":
+            monkeypatch.setattr(seams, "hook", None)
+            gate()
+
+    runtime = open_runtime(Desk, sagas=[Keep])
+    crew = runtime._crew
+    assert crew is not None
+    monkeypatch.setattr(seams, "hook", hook)
+    replies: list[Future[Any]] = [Future() for _ in range(3_000)]
+    monkeypatch.setattr(seams, "hook", hook)
+    with together(runtime.publish, Confirmed("a")) as published:
+        gate.wait_for_somebody()
+        crew.inbox.post_many([Query(lambda connection: 7, reply) for reply in replies])
+        with together(runtime.close, DEADLINE) as closing:
+            until = time.monotonic() + DEADLINE
+            while "coordinator" not in crew._closes:  # it has been told
+                assert time.monotonic() < until
+            gate.open()
+            assert closing.result(DEADLINE)
+        assert published.result(DEADLINE)
+    assert [reply.result(0) for reply in replies] == [7] * 3_000
+
+
+def test_a_store_stays_locked_until_the_last_handler_that_hangs_has_returned(
+    open_runtime: OpenRuntime, store: Path, script: Script
+) -> None:
+    gates = {"file": Gate(), "hear": Gate()}
+    for what, gate in gates.items():
+        script.on(what, "a", gate)
+    runtime = open_runtime(lambda: Desk(script), lambda: Journalist(script), sagas=[Keep])
+    runtime.start(Keep, Job("a"), id="a")
+    for gate in gates.values():
+        gate.wait_for_somebody()
+    assert not runtime.close(timeout=0.2)
+    gates["hear"].open()
+    assert heard(store, 1) == ["a"]
+    with pytest.raises(StoreInUse):
+        Runtime(store, contexts=[Desk], sagas=[Keep]).open()
+    gates["file"].open()
+    after = open_soon(store)
+    try:
+        assert after.handle("a").wait(DEADLINE).completed
+    finally:
+        after.close()
