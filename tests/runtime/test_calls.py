@@ -219,6 +219,36 @@ def test_a_call_that_is_given_up_at_once_was_never_started(open_runtime: OpenRun
     sound(store)
 
 
+class Never(Saga[Job]):
+    """Is refused at once."""
+
+    flow = refuse("no", code="no")
+
+
+class Torn(Saga[Job]):
+    """Calls a part, and beside it what is refused at once."""
+
+    @call(Part, answer=Receipt)
+    def part(self) -> Job:
+        return Job("never")
+
+    @call(Never)
+    def never(self) -> Job:
+        return self.input
+
+    flow = parallel(part, never)
+
+
+def test_a_call_that_is_given_up_in_the_commit_of_its_start_is_undone(
+    open_runtime: OpenRuntime, store: Path, script: Script
+) -> None:
+    runtime = open_runtime(lambda: Desk(script), sagas=[Torn])
+    assert runtime.start(Torn, Job("a"), id="a").wait(DEADLINE).status == "COMPENSATED"
+    assert set(statuses(runtime).values()) == {"COMPENSATED"}
+    assert entered(store, "never") in ([], ["book", "unbook"])
+    sound(store)
+
+
 def test_a_suspended_saga_that_is_given_up_ends_when_it_is_resumed(open_runtime: OpenRuntime) -> None:
     runtime = open_runtime(Desk, sagas=[Whole])
     handle = runtime.start(Whole, Job("a", size=2), id="a")
