@@ -399,3 +399,16 @@ def test_the_log_is_pruned_but_for_what_is_still_needed(
         heard(store, n + 1)
     ((first, count),) = rows(store, "saga", "SELECT min(no), count(*) FROM events")
     assert count < 25
+
+
+def test_more_than_is_pruned_at_once_is_pruned_with_the_next_commits(
+    open_runtime: OpenRuntime, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coordinating, "EVENTS_BETWEEN_PRUNINGS", 40)
+    for place in ("saga.coordination.coordinator", "saga.store.saga_store"):
+        monkeypatch.setattr(f"{place}.PRUNED_AT_ONCE", 4)
+    runtime = open_runtime()
+    for n in range(60):
+        runtime.publish(Booked(str(n)))
+    ((count,),) = rows(store, "saga", "SELECT count(*) FROM events")
+    assert count < 10
