@@ -7,21 +7,20 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from saga import Runtime, RuntimeClosed, Start, Status, StoreInUse, seams
-from saga.coordination.requests import Query
+from saga.coordination.requests import Query, Tick
 from saga.store import StoreReader
 
 from .conftest import OpenRuntime
 from .support import (
     DEADLINE,
     Await,
-    Confirmed,
     Desk,
     Gate,
     Job,
@@ -259,19 +258,17 @@ def test_all_that_had_arrived_is_taken_before_the_coordinator_closes(
     runtime = open_runtime(Desk, sagas=[Keep])
     crew = runtime._crew
     assert crew is not None
-    monkeypatch.setattr(seams, "hook", hook)
     replies: list[Future[Any]] = [Future() for _ in range(3_000)]
     monkeypatch.setattr(seams, "hook", hook)
-    with together(runtime.publish, Confirmed("a")) as published:
-        gate.wait_for_somebody()
-        crew.inbox.post_many([Query(lambda connection: 7, reply) for reply in replies])
-        with together(runtime.close, DEADLINE) as closing:
-            until = time.monotonic() + DEADLINE
-            while "coordinator" not in crew._closes:  # it has been told
-                assert time.monotonic() < until
-            gate.open()
-            assert closing.result(DEADLINE)
-        assert published.result(DEADLINE)
+    crew.inbox.post(Tick())
+    gate.wait_for_somebody()
+    crew.inbox.post_many([Query(lambda connection: 7, reply) for reply in replies])
+    with together(runtime.close, DEADLINE) as closing:
+        until = time.monotonic() + DEADLINE
+        while "coordinator" not in crew._closes:  # it has been told
+            assert time.monotonic() < until
+        gate.open()
+        assert closing.result(DEADLINE)
     assert [reply.result(0) for reply in replies] == [7] * 3_000
 
 
@@ -296,3 +293,29 @@ def test_a_store_stays_locked_until_the_last_handler_that_hangs_has_returned(
         assert after.handle("a").wait(DEADLINE).completed
     finally:
         after.close()
+
+
+@pytest.mark.parametrize("kind", [Telephone, Wire])
+def test_what_the_application_has_sent_and_nobody_has_begun_is_not_begun(
+    open_runtime: OpenRuntime, script: Script, kind: type
+) -> None:
+    gate = Gate()
+    for key in "abc":
+        script.on("phone", key, gate if kind is Telephone else as_coroutine(gate))
+    runtime = open_runtime(lambda: kind(script))
+    crew, until = runtime._crew, time.monotonic() + DEADLINE
+    assert crew is not None
+    with ThreadPoolExecutor(4) as pool:
+        begun = [pool.submit(runtime.send, Phone(key), timeout=DEADLINE) for key in "abc"]
+        for _ in begun:
+            gate.wait_for_somebody()
+        waiting = pool.submit(runtime.send, Phone("d"), timeout=DEADLINE)
+        while len(runtime._line._outstanding) < 4 or len(crew.mailboxes[kind.__name__.lower()]):
+            assert time.monotonic() < until
+        with together(runtime.close) as closing:
+            while not crew.closed:
+                assert time.monotonic() < until
+            gate.open()
+            closing.result(DEADLINE)
+        assert isinstance(waiting.exception(DEADLINE), RuntimeClosed)
+    assert script.calls["phone", "d"] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +284,28 @@ def test_a_coordinator_that_dies_while_it_closes_has_not_closed_in_order(
     assert not runtime.close()
     with Runtime(store, contexts=[Desk], sagas=[Keep]) as after:
         assert after.handle("a").wait(DEADLINE).completed
+
+
+def test_a_context_that_dies_while_it_closes_has_its_effects_once(
+    open_runtime: OpenRuntime, store: Path, script: Script, failpoint: Failpoint
+) -> None:
+    gate = Gate()
+    script.on("book", "a", gate)
+    runtime = open_runtime(lambda: Desk(script), sagas=[Keep])
+    runtime.start(Keep, Job("a"), id="a")
+    gate.wait_for_somebody()
+    failpoint.on("desk", "context.after-commit", BUG)
+    crew, until = runtime._crew, time.monotonic() + DEADLINE
+    assert crew is not None
+    with together(runtime.close) as closing:
+        while "desk" not in crew._closes:  # it has been told
+            assert time.monotonic() < until
+        gate.open()
+        closing.result(DEADLINE)
+    assert failpoint.hits
+    with Runtime(store, contexts=[Desk], sagas=[Keep]) as after:
+        assert after.handle("a").wait(DEADLINE).completed
+    assert entered(store, "a") == ["book", "file"]
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are listed elsewhere")
