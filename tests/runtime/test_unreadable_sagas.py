@@ -11,8 +11,21 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from saga import Rejected, Runtime, Saga, SagaParked, Start, StoredDataError, VirtualClock, call, sleep, wait
+from saga import (
+    NotAllowed,
+    Rejected,
+    Runtime,
+    Saga,
+    SagaParked,
+    Start,
+    StoredDataError,
+    VirtualClock,
+    call,
+    sleep,
+    wait,
+)
 from saga.actors.gateway import _Failed
+from saga.machine import stimuli as s
 from saga.store import chain
 
 from .conftest import Failpoint, OpenRuntime
@@ -29,11 +42,13 @@ from .support import (
     Ring,
     Script,
     Telephone,
+    entered,
+    sound,
     statuses,
     until_status,
     wait_until_it_happened,
 )
-from .test_calls import Part, Whole
+from .test_calls import Part, Whole, fail_machine
 from .test_dying_actors import BUG
 
 
@@ -58,6 +73,12 @@ def make_unreadable(store: Path, *ids: str) -> None:
             no, seq, digest = connection.execute(last, [id]).fetchone()
             new = chain(digest, no, seq + 1, 0, None, 1, records.encode())
             connection.execute(row, [no, seq + 1, records, new])
+
+
+def make_readable(store: Path) -> None:
+    """Take that back, for all of them."""
+    with closing(sqlite3.connect(store / "saga.db", isolation_level=None)) as connection:
+        connection.execute("DELETE FROM journal WHERE records LIKE '%of-a-later-version%'")
 
 
 def start_parked(runtime: Runtime, saga: type[Saga[Any]], *ids: str) -> None:
@@ -185,7 +206,7 @@ class Holding(Saga[Job]):
 
     @call(Part, answer=Receipt)
     def part(self) -> Job:
-        return Job(f"{self.input.key}-part")
+        return Job(f"{self.input.key}-part", self.input.size)
 
     @wait(Confirmed)
     def confirmed(self) -> str:
@@ -207,3 +228,31 @@ def test_a_saga_that_has_called_it_is_parked_where_it_is_to_be_undone(
         runtime.handle("a").wait(DEADLINE)
     runtime.skip("a", "undone by hand")
     assert runtime.handle("a").wait(DEADLINE).status == "COMPENSATED"
+
+
+def test_a_call_that_was_marked_as_done_meanwhile_is_undone_once_it_has_ended(
+    open_runtime: OpenRuntime, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its version was taken back, a person went on without it, and then its version is there again."""
+    with Runtime(store, contexts=[Desk], sagas=[Holding]) as runtime:
+        runtime.start(Holding, Job("a", size=2), id="a")
+        wait_until_it_happened(runtime, "a:part.1", "wait-begun")
+    make_unreadable(store, "a:part.1")
+    with Runtime(store, contexts=[Desk], sagas=[Holding]) as runtime:
+        fail_machine(monkeypatch, "a", s.Cancel)  # which costs the caller what it knows of its call
+        with pytest.raises(NotAllowed):
+            runtime.cancel("a")
+        until_status(runtime, "a", "PARKED")
+        runtime.mark_done("a", Receipt("a-part", 7), "seen to by hand")
+        wait_until_it_happened(runtime, "a", "wait-begun")
+    make_readable(store)
+    runtime = open_runtime(Desk, sagas=[Holding])
+    runtime.cancel("a")
+    with pytest.raises(SagaParked, match=r"'a:part\.1', which is to be undone, has not ended"):
+        runtime.handle("a").wait(DEADLINE)
+    runtime.cancel("a:part.1")
+    assert runtime.handle("a:part.1").wait(DEADLINE).status == "COMPENSATED"
+    runtime.retry("a")
+    until_status(runtime, "a", "COMPENSATED")
+    assert entered(store, "a-part") == ["book", "unbook"]
+    sound(store)
