@@ -101,6 +101,5 @@ def _look(runtime: Runtime) -> None:
     """Have the supervisor look for what hangs, which it does each second."""
     crew = runtime._crew
     assert crew is not None
-    assert crew._supervisor is not None
     crew._look()
     crew._supervisor.proxy().actor_urn.get(timeout=DEADLINE_S)  # behind the look

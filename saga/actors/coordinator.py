@@ -45,10 +45,11 @@ class CoordinatorActor(Worker):
         When the runtime has failed the mailbox is shut, and the run counts as cut off.
         """
         assert self._store is not None
+        assert self._coordinator is not None
         while messages := self.mailbox.take(self.most):
             self.work(messages)
         seam("closing.mailbox-empty")
-        if not self.mailbox.shut and self._coordinator is not None:
+        if not self.mailbox.shut:
             self._coordinator.settle()
         seam("closing.settled")
         self._store.close(clean=not self.mailbox.shut)

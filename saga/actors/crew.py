@@ -118,7 +118,8 @@ class Crew:
         self._closes: dict[str, Future[None]] = {}
         self._telling = threading.Lock()
         """Held while somebody is told to close, or taken off the list: whoever is told is still there to reply."""
-        self._supervisor: pykka.ActorRef[SupervisorActor] | None = None
+        self._supervisor: pykka.ActorRef[SupervisorActor]
+        """The first actor that is started."""
         self._store: SagaStore | None = None
         self._coordinator: Coordinator | None = None
 
@@ -300,7 +301,7 @@ class Crew:
     def _crashed(self, crash: Crash) -> None:
         with self._telling:
             self._workers.pop(crash.name, None)
-        if self._supervisor is not None and not self._closing.is_set():
+        if not self._closing.is_set():
             with suppress(pykka.ActorDeadError):
                 self._supervisor.tell(crash)
         elif crash.name == "coordinator":
@@ -342,9 +343,8 @@ class Crew:
             self.on_second()
         if self._coordinator is not None and self._coordinator.suspects.on_trial:
             self.post(q.Tick())  # whatever the runtime's clock says
-        if self._supervisor is not None:
-            with suppress(pykka.ActorDeadError):
-                self._supervisor.tell(LOOK)
+        with suppress(pykka.ActorDeadError):
+            self._supervisor.tell(LOOK)
 
     def fail(self, error: BaseException) -> None:
         """The runtime cannot go on: nobody takes anything any more, and everybody who waits is told.
@@ -383,9 +383,8 @@ class Crew:
         self._closing.set()
         seam("closing.begun")
         until = time.monotonic() + timeout_s
-        if self._supervisor is not None:  # from now on nobody is restarted
-            self._supervisor.stop(block=False)
-            self._supervisor.actor_stopped.wait(_left(until))
+        self._supervisor.stop(block=False)  # from now on nobody is restarted
+        self._supervisor.actor_stopped.wait(_left(until))
         in_order = clean
         # a hanging handler must not use up the time that the coordinator needs for its last commit
         patience = until - min(timeout_s / 4, COORDINATOR_S)

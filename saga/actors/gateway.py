@@ -136,7 +136,8 @@ class GatewayActor(Worker):
             self._inquire(message)
         elif type(message) is Direct:
             self._direct(message)
-        elif type(message) is _Failed:
+        else:
+            assert type(message) is _Failed
             raise message.error
 
     def _deliver(self, message: Deliver) -> None:

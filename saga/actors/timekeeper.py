@@ -38,7 +38,7 @@ class Timekeeper:
         self._lock = threading.Lock()
         self._due: dict[str, tuple[int, Mailbox, object]] = {}
         self._stopped = False
-        self.every_second: Callable[[], None] | None = None
+        self.every_second: Callable[[], None] = lambda: None
         """Called about once a second, from the timekeeper's thread."""
         clock.on_move(self._changed.set)
 
@@ -74,8 +74,7 @@ class Timekeeper:
                 if abs(jump) > JUMP_S:
                     offset += jump
                     log.warning("clock_jump", seconds=round(jump, 3))
-                if self.every_second is not None:
-                    self.every_second()
+                self.every_second()
 
     def _post_due(self) -> float:
         """Post what is due; return how many seconds to wait."""

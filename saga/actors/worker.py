@@ -87,7 +87,7 @@ class Worker(pykka.ThreadingActor):
         raise NotImplementedError
 
     def abandon(self) -> None:
-        """Let go of what was opened without writing anything; after a crash."""
+        """Let go of what was opened, if anything was, without writing anything; after a crash, also one in `open`."""
         raise NotImplementedError
 
     @staticmethod
@@ -125,6 +125,7 @@ class Worker(pykka.ThreadingActor):
         except BaseException as error:
             leave_fork(self._pid, f"opening {self._name}")
             self._over = True
+            self._let_go()
             message.reply.set_exception(error)
             self.stop()
             return
@@ -143,13 +144,16 @@ class Worker(pykka.ThreadingActor):
             self.mailbox.attach(None)
             self.stop()
 
+    def _let_go(self) -> None:
+        try:
+            self.abandon()
+        except BaseException as error:
+            log.error("abandon_failed", actor=self._name, reason=describe(error))
+
     def _die(self, error: BaseException) -> None:
         self._over = True
         self.mailbox.attach(None)
-        try:
-            self.abandon()
-        except BaseException as second:
-            log.error("abandon_failed", actor=self._name, reason=describe(second))
+        self._let_go()
         log.error("actor_died", actor=self._name, reason=describe(error))
         try:
             self._crashed(Crash(self._name, error))

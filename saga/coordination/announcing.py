@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from saga.codec import codec_for
 from saga.coordination.evaluation import Author
-from saga.coordination.instances import Cache, Instance
+from saga.coordination.instances import Cache, Instance, unreadable
 from saga.coordination.outcome import Completion, Completions, Outcome, Refusal
 from saga.errors import NotDecodable, SagaParked, UnknownSaga
 from saga.machine import Status
@@ -47,6 +47,7 @@ class Announcer:
             return
         instance = self._cache.get(row.no)
         if instance is None:
+            completion.miss(unreadable(completion.saga_id))
             return
         if status.ended:
             self._cache.drop(row.no)

@@ -54,10 +54,11 @@ class Calls:
         self,
         ledger: Ledger,
         definitions: Definitions,
-        happen: Callable[[Instance, Stimulus, str | None], object],
+        happen: Callable[[Instance, Stimulus, str | None], bool],
         find: Callable[[str], Instance | None],
     ) -> None:
-        """`happen` lets something happen to a saga, guarded; `find` returns the saga of this id, wherever it is."""
+        """`happen` lets something happen to a saga, guarded, and returns whether it did; `find` returns the saga of
+        this id, wherever it is."""
         self._ledger, self._definitions = ledger, definitions
         self._happen, self._find = happen, find
         self._begun: Counter[int] = Counter()
@@ -144,7 +145,7 @@ class Calls:
         elif there.state.ended is not None:
             self._tell(there)
         else:
-            self._happen(there, s.GiveUp("its caller does not want it any more"), caller.state.id)
+            self._turn_back(there, s.GiveUp("its caller does not want it any more"), caller, path)
 
     def _reverse(self, caller: Instance, visit: Visit) -> None:
         """The caller is being undone, and with it what it has called."""
@@ -155,12 +156,20 @@ class Calls:
             what = f"saga {saga_id!r}, which is to be undone, is not there; undo by hand what was done, and skip it"
             self._block(caller, path, "store", what)
         elif there.state.ended is Status.COMPLETED:
-            self._happen(there, s.Reverse(path), command_id(caller.state.id, path))
+            self._turn_back(there, s.Reverse(path), caller, path)
         elif there.state.ended is not None:
             self._happen(caller, s.Completed(path, NULL), saga_id)
         else:
             what = f"saga {saga_id!r}, which is to be undone, has not ended; cancel it, and retry"
             self._block(caller, path, "store", what)
+
+    def _turn_back(
+        self, there: Instance, stimulus: s.GiveUp | s.Reverse, caller: Instance, path: str
+    ) -> None:
+        cause = caller.state.id if isinstance(stimulus, s.GiveUp) else command_id(caller.state.id, path)
+        if not self._happen(there, stimulus, cause):  # a bug of ours; else its caller would wait for ever
+            what = f"saga {there.state.id!r} could not be told to turn back, see the log; retry"
+            self._block(caller, path, "poison", what)
 
     def lost(self, caller: Instance, reason: str) -> None:
         """What happened to a caller could not be stored. It goes on waiting for those that run; what it should have

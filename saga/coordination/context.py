@@ -489,9 +489,7 @@ class ContextDriver:
         self._changes.relayed_no = max(self._changes.relayed_no, message.no)
 
     def _notify(self, message: Notify) -> None:
-        listener = self._listeners.get(message.type)
-        if listener is None:
-            return
+        listener = self._listeners[message.type]
         if message.attempt > 1:
             self._try_again(listener, message)
             return

@@ -24,7 +24,7 @@ from saga.coordination.dispatch import Dispatcher, Lane
 from saga.coordination.envelopes import UNSET, Answer, Answers, Mark, Notify, OutboxTaken, Recalled, Released
 from saga.coordination.evaluation import Author
 from saga.coordination.guard import Busy, describe
-from saga.coordination.instances import Instance, Outside, outside
+from saga.coordination.instances import Instance, Outside, outside, unreadable
 from saga.coordination.intake import Intake
 from saga.coordination.ledger import Effects, Ledger
 from saga.coordination.listeners import KnownListeners
@@ -237,9 +237,9 @@ class Coordinator:
                     raise
                 effects.leave_out(nos)
                 for no in nos:
-                    instance = self.ledger.in_batch(no)
-                    if instance is not None:
-                        self._give_up(instance, f"its rows were refused by the store: {refused.what}")
+                    self._give_up(
+                        self.ledger.in_batch(no), f"its rows were refused by the store: {refused.what}"
+                    )
 
     def _give_up(self, instance: Instance, reason: str) -> None:
         """What is in memory cannot be trusted; on disk it is as it was at its last commit.
@@ -247,6 +247,7 @@ class Coordinator:
         What it had been answered is lost to it, so its open commands are parked; a retry gets the stored answer.
         """
         self.ledger.cache.drop(instance.no)
+        self.ledger.given_up.add(instance.no)
         saga_id = instance.state.id if instance.state else f"number {instance.no}"
         log.error("saga_given_up", saga_id=saga_id, reason=reason)
         self._announcer.given_up(saga_id, reason)
@@ -455,8 +456,8 @@ class Coordinator:
                 continue
             if len(found.forward) < len(found.paths) or not self.dispatcher.line_up(found.no, found.forward):
                 instance = self.ledger.take(row, journal)
-                if instance is not None:
-                    self._send_saga_again(instance, None)
+                assert instance is not None  # its records make sense
+                self._send_saga_again(instance, None)
                 self.ledger.cache.shrink()
             if count % SENT_TOGETHER == 0:  # the participants begin while the others are still being read
                 self.dispatcher.flush()
@@ -580,7 +581,8 @@ class Coordinator:
     def _act(self, message: q.Act) -> None:
         instance = self._find_id(message.saga_id)
         if instance is None:
-            message.reply.set_exception(UnknownSaga(message.saga_id))
+            there = self._store.find(message.saga_id) is not None
+            message.reply.set_exception((unreadable if there else UnknownSaga)(message.saga_id))
             return
         try:
             make = message.stimulus
@@ -597,7 +599,15 @@ class Coordinator:
                 NotAllowed(message.saga_id, message.name, "the machine failed, see the log")
             )
             return
-        self._after_commit.append(lambda: message.reply.set_result(None))
+
+        def reply() -> None:
+            if instance.no in self.ledger.given_up:
+                why = "the saga was given up, see the log"
+                message.reply.set_exception(NotAllowed(message.saga_id, message.name, why))
+            else:
+                message.reply.set_result(None)
+
+        self._after_commit.append(reply)
 
     def _publish(self, message: q.Publish) -> None:
         new = self.ledger.log_event(
@@ -738,10 +748,9 @@ def _stimulus(instance: Instance, answer: Answer) -> Stimulus:
             return s.Resolved(path, "refused", reason=f"refused: {answer.reason} [{answer.code}]")
         case "resolved-unknown":
             return s.Resolved(path, "unknown")
-        case "resolved-not-done":
+        case other:
+            assert other == "resolved-not-done", answer
             return s.Resolved(path, "not-done")
-        case _:
-            raise AssertionError(answer)
 
 
 def _tell_value(instance: Instance, answer: Answer) -> None:

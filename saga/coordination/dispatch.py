@@ -162,9 +162,8 @@ class Dispatcher:
 
     def answered(self, participant: str, answers: Iterable[Answer]) -> None:
         """The participant has answered these: it may get others."""
-        lane = self.lanes.get(participant)
-        if lane is not None:
-            lane.outside.difference_update([(answer.saga_no, answer.path) for answer in answers])
+        outside = self.lanes[participant].outside
+        outside.difference_update([(answer.saga_no, answer.path) for answer in answers])
 
     def inquire(self, instance: Instance, path: str, participant: str) -> bool:
         """Ask what became of the command of a visit; False when its participant is not there."""
@@ -215,9 +214,7 @@ class Dispatcher:
 
     def may_be_outside(self, instance: Instance, path: str, participant: str) -> bool:
         """Return whether the command may have been given to the participant: only one that waits for credit has not."""
-        lane = self.lanes.get(participant)
-        if lane is None:
-            return False
+        lane = self.lanes[participant]
         sent = instance.state.visits[path].sent
         return (instance.no, path) in lane.given or (sent is not None and sent.number < lane.first_number)
 

@@ -379,7 +379,7 @@ _read_collected = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 class _Latest:
-    """Loads values of leaves as they are now; nothing was reached before there is a state."""
+    """Loads values of leaves as they are now. There is a state before any of the author's functions is called."""
 
     __slots__ = ("_definition", "state")
 
@@ -389,8 +389,7 @@ class _Latest:
 
     def __call__(self, element: str) -> object:
         """See `_Snapshot`."""
-        if self.state is None:
-            raise KeyError(element)
+        assert self.state is not None
         return _Snapshot(self._definition, self.state.results, "", self.state)(element)
 
 

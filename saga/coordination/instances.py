@@ -17,6 +17,7 @@ import msgspec
 from saga.coordination.definitions import Definitions, Known
 from saga.coordination.evaluation import Author, Routing
 from saga.coordination.guard import Busy, describe
+from saga.errors import StoredDataError
 from saga.flow.definition import Definition
 from saga.flow.graph import Graph
 from saga.log import Log
@@ -27,7 +28,7 @@ from saga.store import FIRST, JournalRow, SagaRow, SagaStore
 
 log = Log("saga.coordinator")
 
-__all__ = ["AbsentAuthor", "Cache", "Instance", "Loader", "Outside", "outside"]
+__all__ = ["AbsentAuthor", "Cache", "Instance", "Loader", "Outside", "outside", "unreadable"]
 
 NO_CALLS: Mapping[str, tuple[Sent, bool]] = MappingProxyType({})
 
@@ -195,6 +196,14 @@ def _replayed(row: SagaRow, journal: list[JournalRow]) -> State | None:
     except (Unfitting, msgspec.MsgspecError, UnicodeDecodeError) as error:  # or of a later version
         log.error("journal_unfitting", saga_id=row.id, reason=str(error))
         return None
+
+
+def unreadable(saga_id: str) -> StoredDataError:
+    """Return what whoever asks for a saga is told that is there, and whose records make no sense."""
+    return StoredDataError(
+        f"the records of saga {saga_id!r} make no sense to this version of saga; run the one that wrote them, "
+        f"or see `saga verify`"
+    )
 
 
 def _numbers(state: State) -> dict[str, tuple[str, int]]:

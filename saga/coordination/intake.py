@@ -90,26 +90,33 @@ class Intake:
         except SagaConflict as error:
             request.reply.set_exception(error)
             return None
-        if not self._start_all(request, fresh):
+        begun = self._start_all(request, fresh)
+        if begun is None:
             return None
         completions = [self._announcer.completions.of(start.id) for start in request.starts]
         for completion in completions:
             completion.followed = True
+            if completion.saga_id not in there:
+                completion.unpark()  # one of this id may have been given up before it was stored
         known = [completion for completion in completions if completion.saga_id in there]
 
         def reply() -> None:
+            given_up = self._ledger.given_up
+            if given_up and not given_up.isdisjoint(begun):
+                request.reply.set_exception(StoreFailed("the machine", "a start was given up, see the log"))
+                return
             for completion in known:
                 self._announcer.look_up(completion)
             request.reply.set_result(completions)
 
         return reply
 
-    def _start_all(self, request: q.StartSagas, fresh: list[q.Start]) -> bool:
-        """Start these, all or none; False when the machine failed, which is a bug of ours."""
+    def _start_all(self, request: q.StartSagas, fresh: list[q.Start]) -> list[int] | None:
+        """Start these, all or none; return their numbers, None when the machine failed, which is a bug of ours."""
         begun = []
         try:
             for start in fresh:
-                begun.append(self._ledger.start(start))
+                begun.append(self._ledger.start(start).no)
         except Exception as error:
             log.error("start_failed", reason=describe(error))
             for start in fresh:
@@ -117,8 +124,8 @@ class Intake:
             request.reply.set_exception(
                 StoreFailed("the machine", f"a start failed: {describe(error, trace=False)}")
             )
-            return False
-        return True
+            return None
+        return begun
 
     def _check(self, starts: list[q.Start], there: dict[str, SagaRow]) -> list[q.Start]:
         """Return those that are to be started. Raises SagaConflict when an id belongs to something else."""

@@ -114,6 +114,8 @@ class Ledger:
         self._new_waits: list[tuple[Instance, str]] = []
         self._published: deque[tuple[Instance, EventPublished]] = deque()
         self._linked: dict[int, Instance] = {}
+        self.given_up: set[int] = set()
+        """The sagas that this batch was to be about, and of which nothing of it is on disk."""
         self.calls: Calls
         """Set by whoever makes this: calls need the coordinator's guard around what happens."""
 
@@ -136,6 +138,8 @@ class Ledger:
         self._new_waits = []
         self._published.clear()
         self._linked = {}
+        if self.given_up:
+            self.given_up = set()
         self.calls.open()
 
     # --- sagas ------------------------------------------------------------------------------------
@@ -246,9 +250,9 @@ class Ledger:
                 event_id, record.type, record.key, record.event, source, state.correlation, state.id
             )
 
-    def in_batch(self, no: int) -> Instance | None:
-        """Return the saga of this number if something has happened to it in this batch."""
-        return self._dirty.get(no)
+    def in_batch(self, no: int) -> Instance:
+        """Return the saga of this number, to which something has happened in this batch."""
+        return self._dirty[no]
 
     def linked_groups(self) -> list[list[int]]:
         """Return the numbers of sagas that have called each other and of which something has happened to both, in

@@ -97,10 +97,9 @@ class Relay:
         """Keep half of the newest events, or none when they are large: they are in the log."""
         keep = NEWEST if self._bytes <= NEWEST_BYTES else 0
         gone = self._newest[: len(self._newest) - keep]
-        if gone:
-            self._before = gone[-1].no
-            del self._newest[: len(gone)]
-            self._bytes = sum(len(memoryview(event.event)) for event in self._newest)
+        self._before = gone[-1].no
+        del self._newest[: len(gone)]
+        self._bytes = sum(len(memoryview(event.event)) for event in self._newest)
 
     def taken(self, name: str, no: int) -> None:
         """A listener has taken everything up to this number; what it failed on it keeps itself.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,27 @@ def test_a_context_that_is_down_is_copied_as_it_is(
     until_status(runtime, "a", "PARKED")
     assert "desk.db" in runtime.backup(target).files
     sound(target)
+
+
+def test_a_context_that_goes_down_before_it_is_marked_is_copied_as_it_is(
+    open_runtime: OpenRuntime, target: Path, script: Script, failpoint: Failpoint
+) -> None:
+    gate = Gate()
+    script.on("book", "a", gate)
+    runtime = open_runtime(lambda: Desk(script), sagas=[Keep])
+    runtime.start(Keep, Job("a"), id="a")
+    gate.wait_for_somebody()
+    failpoint.on("desk", "context.before-commit", *[BUG] * 6)
+    crew, until = runtime._crew, time.monotonic() + DEADLINE
+    assert crew is not None
+    with together(runtime.backup, target) as backup:
+        while not len(crew.mailboxes["desk"]):  # the mark is there
+            assert time.monotonic() < until
+        gate.open()
+        assert "desk.db" in backup.result(DEADLINE).files
+    with Runtime(target, contexts=[Desk], sagas=[Keep]) as after:
+        assert after.handle("a").wait(DEADLINE).completed
+    assert entered(target, "a") == ["book", "file"]
 
 
 @pytest.mark.parametrize("seam", ["context.after-answer", "context.after-commit"])

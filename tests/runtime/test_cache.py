@@ -128,3 +128,19 @@ def test_nor_do_they_after_a_restart(open_runtime: OpenRuntime, store: Path, scr
     runtime = open_runtime(lambda: Desk(script), sagas=[Keep], max_active=1)
     assert runtime.start(Keep, Job("c"), timeout=DEADLINE).wait(DEADLINE).completed
     assert entered(store, "a") == ["book"]
+
+
+def test_many_commands_that_were_under_way_at_a_kill_are_asked_about_some_at_a_time(
+    open_runtime: OpenRuntime, store: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("saga.coordination.recovery.COMMANDS_AT_ONCE", 3)
+    gate = Gate()
+    script.on("book", "0", gate)
+    runtime = open_runtime(lambda: Desk(script), sagas=[Keep])
+    runtime.start_many(Start(Keep, Job(str(n)), f"keep-{n}") for n in range(10))
+    gate.wait_for_somebody()
+    copy = shutil.copytree(store, store.with_name("copy"))  # as a kill would leave it
+    gate.open()
+    runtime = open_runtime(Desk, sagas=[Keep], at=copy)
+    assert all(runtime.handle(f"keep-{n}").wait(DEADLINE).completed for n in range(10))
+    assert [entered(copy, str(n)) for n in range(10)] == [["book", "file"]] * 10

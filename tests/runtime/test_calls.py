@@ -219,6 +219,36 @@ def test_a_call_that_is_given_up_at_once_was_never_started(open_runtime: OpenRun
     sound(store)
 
 
+class Never(Saga[Job]):
+    """Is refused at once."""
+
+    flow = refuse("no", code="no")
+
+
+class Torn(Saga[Job]):
+    """Calls a part, and beside it what is refused at once."""
+
+    @call(Part, answer=Receipt)
+    def part(self) -> Job:
+        return Job("never")
+
+    @call(Never)
+    def never(self) -> Job:
+        return self.input
+
+    flow = parallel(part, never)
+
+
+def test_a_call_that_is_given_up_in_the_commit_of_its_start_is_undone(
+    open_runtime: OpenRuntime, store: Path, script: Script
+) -> None:
+    runtime = open_runtime(lambda: Desk(script), sagas=[Torn])
+    assert runtime.start(Torn, Job("a"), id="a").wait(DEADLINE).status == "COMPENSATED"
+    assert set(statuses(runtime).values()) == {"COMPENSATED"}
+    assert entered(store, "never") in ([], ["book", "unbook"])
+    sound(store)
+
+
 def test_a_suspended_saga_that_is_given_up_ends_when_it_is_resumed(open_runtime: OpenRuntime) -> None:
     runtime = open_runtime(Desk, sagas=[Whole])
     handle = runtime.start(Whole, Job("a", size=2), id="a")
@@ -601,12 +631,7 @@ def refuse_rows_of(monkeypatch: pytest.MonkeyPatch, runtime: Runtime, saga_id: s
         if seam == "coordinator.before-commit" and threading.current_thread().name == "saga-coordinator":
             for row in ledger.batch.journal:
                 instance = ledger.in_batch(row[0])
-                if (
-                    left
-                    and instance is not None
-                    and instance.state.id == saga_id
-                    and left[0] in row[7] + row[5]
-                ):
+                if left and instance.state.id == saga_id and left[0] in row[7] + row[5]:
                     left.pop()
                     ledger.batch.incidents[row[0], "x"] = ("kind", "reason", "no time")  # type: ignore[assignment]
 
@@ -657,17 +682,25 @@ def test_an_end_whose_rows_were_refused_is_told_when_it_comes_again(
     sound(store)
 
 
-def test_a_machine_that_fails_at_the_start_of_a_called_saga_parks_the_call(
-    open_runtime: OpenRuntime, store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def fail_machine(monkeypatch: pytest.MonkeyPatch, saga_id: str, kind: type, path: str = "") -> None:
+    """Let the machine fail once: when this kind of stimulus, about this path, happens to this saga."""
+
     def failing(*arguments: Any) -> Any:
-        if isinstance(arguments[2], s.Start) and arguments[2].parent:
+        state, stimulus = arguments[1], arguments[2]
+        fits = type(stimulus) is kind and (stimulus.id if state is None else state.id) == saga_id
+        if fits and path in ("", getattr(stimulus, "path", "")):
             monkeypatch.setattr("saga.coordination.ledger.decide", decide)
             raise ZeroDivisionError("a bug of ours")
         return decide(*arguments)
 
-    runtime = open_runtime(Desk, sagas=[Whole])
     monkeypatch.setattr("saga.coordination.ledger.decide", failing)
+
+
+def test_a_machine_that_fails_at_the_start_of_a_called_saga_parks_the_call(
+    open_runtime: OpenRuntime, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = open_runtime(Desk, sagas=[Whole])
+    fail_machine(monkeypatch, "a:part.1", s.Start)
     handle = runtime.start(Whole, Job("a"), id="a")
     with pytest.raises(SagaParked, match="a bug of ours"):
         handle.wait(DEADLINE)
@@ -705,4 +738,84 @@ def test_a_caller_whose_rows_were_refused_still_hears_of_the_saga_that_it_called
     runtime.publish(Confirmed("a-part"))
     assert handle.wait(DEADLINE).completed
     assert entered(store, "a-part") == ["book"]
+    sound(store)
+
+
+@pytest.mark.parametrize("decision", ["retry", "cancel"])
+def test_a_caller_that_could_not_take_an_end_takes_it_when_a_person_says_so(
+    open_runtime: OpenRuntime, store: Path, monkeypatch: pytest.MonkeyPatch, decision: str
+) -> None:
+    runtime = open_runtime(Desk, sagas=[Whole])
+    fail_machine(monkeypatch, "a", s.Completed, "part.1")
+    handle = runtime.start(Whole, Job("a"), id="a")
+    until_status(runtime, "a", "PARKED")
+    assert statuses(runtime)["a:part.1"] == "COMPLETED"
+    getattr(runtime, decision)("a")
+    outcome = handle.wait(DEADLINE)
+    done = (("COMPLETED", ["book"]), ("COMPENSATED", ["book", "unbook"]))[decision == "cancel"]
+    assert (outcome.status, entered(store, "a-part")) == done
+    assert set(statuses(runtime)) == {"a", "a:part.1"}
+    sound(store)
+
+
+def test_a_caller_that_could_not_take_the_end_of_a_reversal_does_not_reverse_twice(
+    open_runtime: OpenRuntime, store: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script.on("file", "a", Rejected("no paper", code="paper"))
+    runtime = open_runtime(lambda: Desk(script), sagas=[Whole])
+    fail_machine(monkeypatch, "a", s.Completed, "part.1~1")
+    handle = runtime.start(Whole, Job("a"), id="a")
+    until_status(runtime, "a", "PARKED")
+    assert statuses(runtime)["a:part.1"] == "COMPENSATED"
+    runtime.retry("a")
+    assert handle.wait(DEADLINE).status == "COMPENSATED"
+    assert entered(store, "a-part") == ["book", "unbook"]
+    sound(store)
+
+
+def test_a_machine_that_fails_at_a_reversal_parks_the_caller(
+    open_runtime: OpenRuntime, store: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script.on("file", "a", Rejected("no paper", code="paper"))
+    runtime = open_runtime(lambda: Desk(script), sagas=[Whole])
+    fail_machine(monkeypatch, "a:part.1", s.Reverse)
+    handle = runtime.start(Whole, Job("a"), id="a")
+    until_status(runtime, "a", "PARKED")
+    assert statuses(runtime)["a:part.1"] == "COMPLETED"
+    runtime.retry("a")
+    assert handle.wait(DEADLINE).status == "COMPENSATED"
+    assert entered(store, "a-part") == ["book", "unbook"]
+    sound(store)
+
+
+def test_a_machine_that_fails_at_giving_up_parks_the_caller(
+    open_runtime: OpenRuntime, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = open_runtime(Desk, sagas=[Whole])
+    handle = runtime.start(Whole, Job("a", size=2), id="a")
+    wait_until_it_happened(runtime, "a:part.1", "wait-begun")
+    fail_machine(monkeypatch, "a:part.1", s.GiveUp)
+    runtime.cancel("a")
+    until_status(runtime, "a", "PARKED")
+    assert statuses(runtime)["a:part.1"] == "RUNNING"
+    runtime.retry("a")
+    assert handle.wait(DEADLINE).status == "COMPENSATED"
+    assert entered(store, "a-part") == ["book", "unbook"]
+    sound(store)
+
+
+def test_a_call_that_is_retried_where_its_saga_is_not_known_waits_until_it_is(
+    open_runtime: OpenRuntime, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Runtime(store, contexts=[Desk], sagas=[Whole]) as runtime:
+        fail_machine(monkeypatch, "a:part.1", s.Start)
+        runtime.start(Whole, Job("a"), id="a")
+        until_status(runtime, "a", "PARKED")
+    with Runtime(store, contexts=[Desk], sagas=[]) as runtime:
+        runtime.retry("a")
+        until_status(runtime, "a", "PARKED")
+        with pytest.raises(SagaParked, match="Part version 1 is not known to this runtime"):
+            runtime.handle("a").wait(DEADLINE)
+    runtime = open_runtime(Desk, sagas=[Whole])
+    assert runtime.handle("a").wait(DEADLINE).completed
     sound(store)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from saga import Runtime, RuntimeClosed, Start, Status, StoreInUse
+from saga import Runtime, RuntimeClosed, Start, Status, StoreInUse, seams
+from saga.coordination.requests import Query, Tick
 from saga.store import StoreReader
 
 from .conftest import OpenRuntime
@@ -20,6 +24,7 @@ from .support import (
     Desk,
     Gate,
     Job,
+    Journalist,
     Keep,
     Landline,
     Phone,
@@ -29,6 +34,7 @@ from .support import (
     Telephone,
     Wire,
     entered,
+    heard,
     together,
 )
 
@@ -236,3 +242,80 @@ def test_a_command_that_was_not_answered_when_it_closes_is_told(
             assert closing.result(DEADLINE)
         assert first.result(DEADLINE) == Receipt("a", 1)
         assert isinstance(second.exception(DEADLINE), RuntimeClosed)
+
+
+def test_all_that_had_arrived_is_taken_before_the_coordinator_closes(
+    open_runtime: OpenRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when that is more than it takes at once."""
+    gate = Gate()
+
+    def hook(seam: str) -> None:
+        if seam == "coordinator.after-dispatch" and threading.current_thread().name == "saga-coordinator":
+            monkeypatch.setattr(seams, "hook", None)
+            gate()
+
+    runtime = open_runtime(Desk, sagas=[Keep])
+    crew = runtime._crew
+    assert crew is not None
+    replies: list[Future[Any]] = [Future() for _ in range(3_000)]
+    monkeypatch.setattr(seams, "hook", hook)
+    crew.inbox.post(Tick())
+    gate.wait_for_somebody()
+    crew.inbox.post_many([Query(lambda connection: 7, reply) for reply in replies])
+    with together(runtime.close, DEADLINE) as closing:
+        until = time.monotonic() + DEADLINE
+        while "coordinator" not in crew._closes:  # it has been told
+            assert time.monotonic() < until
+        gate.open()
+        assert closing.result(DEADLINE)
+    assert [reply.result(0) for reply in replies] == [7] * 3_000
+
+
+def test_a_store_stays_locked_until_the_last_handler_that_hangs_has_returned(
+    open_runtime: OpenRuntime, store: Path, script: Script
+) -> None:
+    gates = {"file": Gate(), "hear": Gate()}
+    for what, gate in gates.items():
+        script.on(what, "a", gate)
+    runtime = open_runtime(lambda: Desk(script), lambda: Journalist(script), sagas=[Keep])
+    runtime.start(Keep, Job("a"), id="a")
+    for gate in gates.values():
+        gate.wait_for_somebody()
+    assert not runtime.close(timeout=0.2)
+    gates["hear"].open()
+    assert heard(store, 1) == ["a"]
+    with pytest.raises(StoreInUse):
+        Runtime(store, contexts=[Desk], sagas=[Keep]).open()
+    gates["file"].open()
+    after = open_soon(store)
+    try:
+        assert after.handle("a").wait(DEADLINE).completed
+    finally:
+        after.close()
+
+
+@pytest.mark.parametrize("kind", [Telephone, Wire])
+def test_what_the_application_has_sent_and_nobody_has_begun_is_not_begun(
+    open_runtime: OpenRuntime, script: Script, kind: type
+) -> None:
+    gate = Gate()
+    for key in "abc":
+        script.on("phone", key, gate if kind is Telephone else as_coroutine(gate))
+    runtime = open_runtime(lambda: kind(script))
+    crew, until = runtime._crew, time.monotonic() + DEADLINE
+    assert crew is not None
+    with ThreadPoolExecutor(4) as pool:
+        begun = [pool.submit(runtime.send, Phone(key), timeout=DEADLINE) for key in "abc"]
+        for _ in begun:
+            gate.wait_for_somebody()
+        waiting = pool.submit(runtime.send, Phone("d"), timeout=DEADLINE)
+        while len(runtime._line._outstanding) < 4 or len(crew.mailboxes[kind.__name__.lower()]):
+            assert time.monotonic() < until
+        with together(runtime.close) as closing:
+            while not crew.closed:
+                assert time.monotonic() < until
+            gate.open()
+            closing.result(DEADLINE)
+        assert isinstance(waiting.exception(DEADLINE), RuntimeClosed)
+    assert script.calls["phone", "d"] == 0

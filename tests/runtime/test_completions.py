@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from saga.coordination.outcome import SWEEP_FROM, Completions
-from saga.errors import RuntimeClosed
+from saga.coordination.outcome import SWEEP_FROM, Completion, Completions
+from saga.errors import RuntimeClosed, SagaParked, StoreFailed
 
 
 def test_everybody_who_asks_gets_the_same_completion_and_nobody_else_is_remembered() -> None:
@@ -36,3 +36,13 @@ def test_all_that_are_held_are_told_of_a_failure() -> None:
     completions.of("b")
     completions.fail_all(error)
     assert held.outcome is error
+
+
+def test_what_has_ended_is_not_parked_any_more() -> None:
+    """The supervisor tells of a runtime that has failed while the coordinator still tells of a saga."""
+    heard: list[object] = []
+    completion = Completion("a")
+    completion.end(StoreFailed("saga.db", "no write came through"))
+    completion.park(SagaParked("a", ["step.1"], "no paper"))
+    assert isinstance(completion.add(heard.append), StoreFailed)
+    assert (completion.parked, heard) == (None, [])

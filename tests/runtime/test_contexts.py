@@ -20,12 +20,14 @@ from saga import (
     Event,
     Rejected,
     Runtime,
+    Saga,
     Start,
     UsageError,
+    step,
 )
 
 from .conftest import OpenRuntime
-from .support import DEADLINE, Await, Job, Ping, rows
+from .support import DEADLINE, ONCE, Await, Gate, Job, Ping, code_of, rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,3 +253,36 @@ def test_an_event_that_cannot_be_stored_fails_the_attempt(runtime: Runtime, stor
     with pytest.raises(CommandFailed, match="lone surrogate"):
         runtime.send(Try("bad event"))
     assert kept(store) == set()
+
+
+def test_what_is_no_event_cannot_be_published(runtime: Runtime, store: Path) -> None:
+    Lab.tries["no event"] = lambda lab: lab.publish("news")  # type: ignore[arg-type]
+    with pytest.raises(CommandFailed, match="publish takes an Event, not a str"):
+        runtime.send(Try("no event"))
+    assert kept(store) == published(store) == set()
+
+
+class Gated(Saga[Job]):
+    """Tries what its input says."""
+
+    @step(retry=ONCE)
+    def trying(self) -> Try:
+        return Try(self.input.key)
+
+    flow = trying
+
+
+def test_a_transaction_that_was_lost_costs_its_own_command_of_a_batch(
+    open_runtime: OpenRuntime, store: Path
+) -> None:
+    gate = Gate()
+    Lab.tries["gate"] = lambda lab: gate()
+    runtime = open_runtime(Lab, sagas=[Gated])
+    runtime.start(Gated, Job("gate"))
+    gate.wait_for_somebody()
+    keys = ("nothing", "lost transaction", "return rejected")
+    handles = runtime.start_many(Start(Gated, Job(key), key) for key in keys)
+    gate.open()
+    outcomes = [handle.wait(DEADLINE) for handle in handles]
+    assert [code_of(outcome) for outcome in outcomes] == ["", "failed", "kept"]
+    assert kept(store) == published(store) == {"gate", "nothing", "return rejected"}

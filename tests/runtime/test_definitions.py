@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from saga import DefinitionChanged, DefinitionError, Outcome, Runtime, Saga, answer, step, wait
+from saga import (
+    DefinitionChanged,
+    DefinitionError,
+    Event,
+    Key,
+    Outcome,
+    Runtime,
+    Saga,
+    answer,
+    step,
+    wait,
+)
 
 from .conftest import OpenRuntime
 from .support import DEADLINE, Book, Confirmed, Desk, File, Job
@@ -118,3 +130,31 @@ def test_another_docstring_is_not_another_definition(open_runtime: OpenRuntime, 
 def test_two_classes_of_one_name_and_version_are_refused() -> None:
     with pytest.raises(DefinitionError, match="second saga Order of version 1"):
         Runtime(":memory:", sagas=[First, FirstReworded])
+
+
+@dataclass(frozen=True)
+class Ordered(Event):
+    number: Key[str]
+
+
+def test_an_event_starts_the_newest_version_in_whichever_order_they_are_given(
+    open_runtime: OpenRuntime,
+) -> None:
+    class Old(Saga[Ordered], name="Deliver", version=1, started_by_event=True):
+        @answer
+        def version(self) -> str:
+            return "old"
+
+        flow = version
+
+    class New(Saga[Ordered], name="Deliver", version=2, started_by_event=True):
+        @answer
+        def version(self) -> str:
+            return "new"
+
+        flow = version
+
+    for order in ([Old, New], [New, Old]):
+        runtime = open_runtime(sagas=order, at=":memory:")
+        runtime.publish(Ordered("a"), id="a")
+        assert runtime.handle("Deliver:runtime:a").wait(DEADLINE).answer == "new"

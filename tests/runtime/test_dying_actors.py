@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from saga import CommandFailed, Runtime, SagaParked, Start, StoreFailed
+from saga.actors.gateway import _Failed
 
 from .conftest import Failpoint, OpenRuntime
-from .support import DEADLINE, Book, Desk, File, Job, Journalist, Keep, Landline, Ring, Script, entered, heard
+from .support import (
+    DEADLINE,
+    Book,
+    Desk,
+    File,
+    Gate,
+    Job,
+    Journalist,
+    Keep,
+    Landline,
+    Phone,
+    Ring,
+    Script,
+    Telephone,
+    Wire,
+    entered,
+    heard,
+    together,
+)
 
 BUG = ZeroDivisionError("a bug of ours")
 
@@ -194,3 +215,117 @@ def test_a_coordinator_that_dies_ends_the_runtime_not_the_process(
         assert handle.wait(DEADLINE).completed  # what is known stays known
     with Runtime(store, contexts=[Desk], sagas=[Keep]) as runtime:
         assert all(runtime.handle(row.id).wait(DEADLINE).completed for row in runtime.list())
+
+
+def test_a_call_in_another_thread_that_dies_of_a_bug_takes_its_gateway_with_it(
+    open_runtime: OpenRuntime, failpoint: Failpoint
+) -> None:
+    """What it has not told is asked again."""
+    for gateway, thread in ((Telephone, "telephone-1"), (Wire, "wire-loop")):
+        runtime = open_runtime(gateway, sagas=[Ring])
+        failpoint.on(thread, "gateway.after-answer", BUG)
+        assert runtime.start(Ring, Job("a")).wait(DEADLINE).completed  # the first thread makes the first call
+        assert failpoint.hits[thread, "gateway.after-answer"] == 1
+        handles = runtime.start_many(Start(Ring, Job(n)) for n in "bcd")
+        assert all(handle.wait(DEADLINE).completed for handle in handles)
+        runtime.close()
+
+
+def test_calls_that_wait_for_a_thread_when_their_gateway_dies_are_made_by_the_next_one(
+    open_runtime: OpenRuntime, script: Script
+) -> None:
+    gate = Gate()
+    for key in "abc":
+        script.on("phone", key, gate)
+    runtime = open_runtime(lambda: Telephone(script), sagas=[Ring])
+    handles = runtime.start_many(Start(Ring, Job(key)) for key in "abcdef")
+    for _ in "abc":
+        gate.wait_for_somebody()
+    crew = runtime._crew
+    assert crew is not None
+    with together(runtime.send, Phone("x"), timeout=DEADLINE) as sent:
+        crew.mailboxes["telephone"].post(_Failed(BUG))
+        assert script.wait_for("phone", "d", 1)  # by the next one: all threads of this one are busy
+        gate.open()
+        assert sent.result(DEADLINE).key == "x"
+    assert all(handle.wait(DEADLINE).completed for handle in handles)
+    assert [script.calls["phone", key] for key in "defx"] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("seam", ["recovery.replayed", "recovery.timers-fired"])
+def test_a_coordinator_that_dies_in_its_recovery_fails_the_opening(
+    store: Path, failpoint: Failpoint, seam: str
+) -> None:
+    failpoint.on("coordinator", seam, BUG)
+    with pytest.raises(StoreFailed, match="the coordinator has failed: ZeroDivisionError"):
+        Runtime(store, contexts=[Desk], sagas=[Keep]).open()
+    with Runtime(store, contexts=[Desk], sagas=[Keep]) as runtime:
+        assert runtime.start(Keep, Job("a")).wait(DEADLINE).completed
+
+
+def test_a_context_that_goes_down_during_the_recovery_holds_up_nobody(
+    open_runtime: OpenRuntime, store: Path, failpoint: Failpoint
+) -> None:
+    with Runtime(store, contexts=[Desk, Landline], sagas=[Keep, Ring]) as runtime:
+        runtime.start(Keep, Job("a")).wait(DEADLINE)
+    failpoint.on("desk", "context.recalled", *[BUG] * 6)
+    runtime = open_runtime(Desk, Landline, sagas=[Keep, Ring])
+    assert runtime.start(Ring, Job("b")).wait(DEADLINE).completed
+    with pytest.raises(SagaParked, match="desk is down"):
+        runtime.start(Keep, Job("c")).wait(DEADLINE)
+
+
+def test_a_coordinator_that_dies_while_it_closes_has_not_closed_in_order(
+    open_runtime: OpenRuntime, store: Path, failpoint: Failpoint
+) -> None:
+    runtime = open_runtime(Desk, sagas=[Keep])
+    runtime.start(Keep, Job("a"), id="a").wait(DEADLINE)
+    failpoint.on("coordinator", "closing.settled", BUG)
+    assert not runtime.close()
+    with Runtime(store, contexts=[Desk], sagas=[Keep]) as after:
+        assert after.handle("a").wait(DEADLINE).completed
+
+
+def test_a_context_that_dies_while_it_closes_has_its_effects_once(
+    open_runtime: OpenRuntime, store: Path, script: Script, failpoint: Failpoint
+) -> None:
+    gate = Gate()
+    script.on("book", "a", gate)
+    runtime = open_runtime(lambda: Desk(script), sagas=[Keep])
+    runtime.start(Keep, Job("a"), id="a")
+    gate.wait_for_somebody()
+    failpoint.on("desk", "context.after-commit", BUG)
+    crew, until = runtime._crew, time.monotonic() + DEADLINE
+    assert crew is not None
+    with together(runtime.close) as closing:
+        while "desk" not in crew._closes:  # it has been told
+            assert time.monotonic() < until
+        gate.open()
+        closing.result(DEADLINE)
+    assert failpoint.hits
+    with Runtime(store, contexts=[Desk], sagas=[Keep]) as after:
+        assert after.handle("a").wait(DEADLINE).completed
+    assert entered(store, "a") == ["book", "file"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are listed elsewhere")
+def test_a_context_that_dies_while_it_is_opened_leaves_no_database_open(
+    store: Path, failpoint: Failpoint
+) -> None:
+    failpoint.on("desk", "context.positions-known", BUG)
+    with pytest.raises(ZeroDivisionError) as caught:
+        Runtime(store, contexts=[Desk]).open()
+    links = [os.readlink(each) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+    databases = [str(store / name) for name in ("desk.db", "desk.db-wal", "saga.db", "saga.db-wal")]
+    assert [link for link in links if link in databases] == [], caught  # which has the actor in its frames
+
+
+def test_the_first_failure_is_the_one_that_is_told(open_runtime: OpenRuntime) -> None:
+    """As when the files of two contexts fail at the same time."""
+    runtime = open_runtime(Desk, Journalist, sagas=[Keep])
+    crew = runtime._crew
+    assert crew is not None
+    for file in ("desk.db", "journalist.db"):
+        crew.fail(StoreFailed(file, "no write came through"))
+    with pytest.raises(StoreFailed, match=r"desk\.db"):
+        runtime.start(Keep, Job("a"))

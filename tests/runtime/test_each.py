@@ -210,6 +210,30 @@ def test_values_of_items_that_are_under_way_are_not_reached(open_runtime: OpenRu
     assert handle.wait(DEADLINE).answer == 1
 
 
+class Early(Saga[Job]):
+    """Reads what there will be of each item, before there are items."""
+
+    @step()
+    def filing(self) -> File:
+        return File(str(len(self.confirmed)))
+
+    @items
+    def numbers(self) -> list[int]:
+        return [1]
+
+    @wait(Confirmed)
+    def confirmed(self, number: int) -> str:
+        return self.input.key
+
+    flow = (filing, each(numbers, confirmed))
+
+
+def test_values_of_items_that_are_not_there_yet_are_not_reached(open_runtime: OpenRuntime) -> None:
+    runtime = open_runtime(Desk, sagas=[Early])
+    with pytest.raises(SagaParked, match="NotReached"):
+        runtime.start(Early, Job("a"), id="a").wait(DEADLINE)
+
+
 def test_a_refused_item_undoes_all_that_were_done_in_reverse_each_with_its_own_answer(
     open_runtime: OpenRuntime, script: Script, store: Path
 ) -> None:

@@ -24,6 +24,7 @@ from saga import (
     VirtualClock,
     WaitTimeout,
     answer,
+    parallel,
     step,
     wait,
 )
@@ -153,6 +154,41 @@ def test_an_event_is_used_once_by_a_saga(open_runtime: OpenRuntime) -> None:
         handle.wait(0.02)
     runtime.publish(Confirmed("a", "two"))
     assert handle.wait(DEADLINE).answer == "one two"
+
+
+class Both(Saga[Job]):
+    """Wait for two confirmations of the same key at the same time."""
+
+    @wait(Confirmed)
+    def first(self) -> str:
+        return self.input.key
+
+    @wait(Confirmed)
+    def second(self) -> str:
+        return self.input.key
+
+    @answer
+    def both(self) -> list[str]:
+        return sorted([self.first.text, self.second.text])
+
+    flow = (parallel(first, second), both)
+
+
+def test_an_event_is_used_once_by_a_saga_that_waits_for_it_twice(open_runtime: OpenRuntime) -> None:
+    runtime = open_runtime(sagas=[Both])
+    handle = runtime.start(Both, Job("a"))
+    runtime.publish(Confirmed("a", "one"))
+    assert [row.status for row in runtime.list()] == ["RUNNING"]
+    runtime.publish(Confirmed("a", "two"))
+    assert handle.wait(DEADLINE).answer == ["one", "two"]
+
+
+def test_an_event_does_not_start_a_saga_whose_id_is_taken(open_runtime: OpenRuntime) -> None:
+    runtime = open_runtime(Desk, sagas=[FileBooking])
+    taken = runtime.start(FileBooking, Booked("by hand"), id="FileBooking:runtime:one")
+    runtime.publish(Booked("by event"), id="one")
+    assert taken.wait(DEADLINE).completed
+    assert [row.id for row in runtime.list()] == ["FileBooking:runtime:one"]
 
 
 def test_two_events_that_come_together_are_used_in_their_order(open_runtime: OpenRuntime) -> None:
@@ -363,3 +399,16 @@ def test_the_log_is_pruned_but_for_what_is_still_needed(
         heard(store, n + 1)
     ((first, count),) = rows(store, "saga", "SELECT min(no), count(*) FROM events")
     assert count < 25
+
+
+def test_more_than_is_pruned_at_once_is_pruned_with_the_next_commits(
+    open_runtime: OpenRuntime, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coordinating, "EVENTS_BETWEEN_PRUNINGS", 40)
+    for place in ("saga.coordination.coordinator", "saga.store.saga_store"):
+        monkeypatch.setattr(f"{place}.PRUNED_AT_ONCE", 4)
+    runtime = open_runtime()
+    for n in range(60):
+        runtime.publish(Booked(str(n)))
+    ((count,),) = rows(store, "saga", "SELECT count(*) FROM events")
+    assert count < 10

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from saga import Runtime, Start, StoreFailed, WaitTimeout
+from saga import Runtime, Start, StoreFailed, VirtualClock, WaitTimeout
 from saga.actors.coordinator import CoordinatorActor
 from saga.actors.crew import Crew
 from saga.actors.worker import Close
@@ -24,6 +25,7 @@ from .conftest import OpenRuntime
 from .support import (
     DEADLINE,
     Await,
+    Booked,
     Confirmed,
     Desk,
     Job,
@@ -150,6 +152,33 @@ def test_a_context_waits_for_space_and_others_go_on(
         handle.wait(0.02)
     disk.free()
     assert handle.wait(DEADLINE).completed
+    assert entered(store, LARGE) == ["book", "file"]
+
+
+def test_a_listener_waits_for_space_and_hears_everything_once(
+    open_runtime: OpenRuntime, store: Path, disk: Disk
+) -> None:
+    runtime = open_runtime(Desk, Journalist)
+    disk.fill("journalist.db")
+    runtime.publish(Booked(LARGE))
+    disk.wait_until_somebody_waits()
+    runtime.publish(Booked("b"))
+    disk.free()
+    assert heard(store, 2) == [LARGE, "b"]
+    assert rows(store, "journalist", "SELECT count(*) FROM _saga_retries") == [(0,)]
+
+
+def test_a_close_does_not_wait_for_space_in_a_context(
+    open_runtime: OpenRuntime, store: Path, disk: Disk
+) -> None:
+    runtime = open_runtime(Desk, sagas=[Keep])
+    disk.fill("desk.db")
+    runtime.start(Keep, Job(LARGE), id="a")
+    disk.wait_until_somebody_waits()
+    runtime.close(timeout=5)
+    disk.free()
+    assert entered(store, LARGE) == []
+    assert open_runtime(Desk, sagas=[Keep]).handle("a").wait(DEADLINE).completed
     assert entered(store, LARGE) == ["book", "file"]
 
 
@@ -362,3 +391,20 @@ def test_a_store_on_a_full_disk_is_not_opened_and_opens_when_there_is_space(
         assert len(sagas) == (20 if hot else 1)
         assert all(runtime.handle(row.id).wait(DEADLINE).completed for row in sagas)
     sound(store)
+
+
+def test_what_cannot_be_pruned_on_a_full_disk_is_pruned_when_there_is_space(small_disk: Path) -> None:
+    clock = VirtualClock()
+    with Runtime(small_disk / "store", contexts=[Desk], sagas=[Keep], clock=clock) as runtime:
+        handles = runtime.start_many(Start(Keep, Job(f"{n}"), f"{n}") for n in range(300))
+        assert all(handle.wait(DEADLINE).completed for handle in handles)
+        clock.advance(timedelta(days=2))
+        filler = fill_up(small_disk)
+        with pytest.raises(DiskFull, match="free some space"):
+            runtime.prune(timedelta(days=1))
+        assert runtime.find("299").status == "COMPLETED"
+        filler.unlink()
+        runtime.prune(timedelta(days=1))
+        assert runtime.list() == []
+        assert runtime.start(Keep, Job("after")).wait(DEADLINE).completed
+    sound(small_disk / "store")

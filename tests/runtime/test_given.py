@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from saga import Context, DefinitionError, Gateway, Runtime
+from saga import Command, Context, DefinitionError, Gateway, Runtime
 
 from .support import Desk, Job, Script
 
@@ -49,3 +50,17 @@ def test_the_first_one_that_a_factory_makes_is_not_thrown_away() -> None:
 
     with runtime_of(factory):
         assert len(made) == 1
+
+
+@dataclass(frozen=True)
+class Guess(Command[object]):  # nobody knows how to store that
+    text: str
+
+
+def test_a_command_whose_answer_cannot_be_stored_is_refused_when_its_handler_is_given() -> None:
+    class Guesser(Gateway):
+        @Guess.handler
+        def guess(self, command: Guess) -> object: ...
+
+    with pytest.raises(DefinitionError, match="object"):
+        runtime_of(Guesser)

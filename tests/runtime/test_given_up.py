@@ -9,14 +9,43 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from saga import Runtime, Saga, SagaParked, Start, VirtualClock, seams, sleep
+from saga import (
+    NotAllowed,
+    Runtime,
+    Saga,
+    SagaParked,
+    Start,
+    StoreFailed,
+    VirtualClock,
+    publish,
+    seams,
+    sleep,
+    step,
+)
 from saga.coordination.coordinator import Coordinator
 from saga.machine import decide
 from saga.machine import stimuli as s
+from saga.store import ConstraintFailed
 
 from .conftest import OpenRuntime
-from .support import DEADLINE, Await, Confirmed, Desk, Gate, Job, Keep, Script, entered, texts
+from .support import (
+    DEADLINE,
+    Await,
+    Booked,
+    Confirmed,
+    Desk,
+    File,
+    Gate,
+    Job,
+    Journalist,
+    Keep,
+    Script,
+    entered,
+    heard,
+    texts,
+)
 
 
 class Sleepy(Saga[Job]):
@@ -128,3 +157,110 @@ def test_an_event_is_offered_again_when_the_saga_that_took_it_was_given_up(
     runtime = open_runtime(sagas=[Await])
     runtime.publish(Confirmed("a"))
     assert runtime.handle("a").wait(DEADLINE).completed
+
+
+def test_rows_of_no_saga_that_are_refused_end_the_runtime(
+    open_runtime: OpenRuntime, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can be given up for them."""
+    runtime = open_runtime(Desk, sagas=[Keep])
+    runtime.start(Keep, Job("a"), id="a").wait(DEADLINE)
+    batches = [True]
+
+    def hook(seam: str) -> None:
+        batch = coordinator(runtime).ledger.batch
+        if seam == "coordinator.before-commit" and batch.events and batches:
+            batches.pop()
+            batch.events.append(batch.events[0])  # a number that there is already
+
+    monkeypatch.setattr(seams, "hook", hook)
+    with pytest.raises(ConstraintFailed, match="rows of events were refused"):
+        runtime.publish(Confirmed("a"))
+    runtime.close()
+    with Runtime(store, contexts=[Desk], sagas=[Keep]) as after:
+        assert [row.status for row in after.list()] == ["COMPLETED"]
+        assert after.publish(Confirmed("a"), id="again")
+
+
+def test_a_saga_that_cannot_even_be_parked_goes_on_in_the_next_life(
+    open_runtime: OpenRuntime, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*arguments: Any) -> Any:
+        if arguments[1] is not None and arguments[1].id == "a" and type(arguments[2]) is not s.Start:
+            raise ZeroDivisionError("a bug of ours")
+        return decide(*arguments)
+
+    with Runtime(store, contexts=[Desk], sagas=[Keep]) as runtime:
+        monkeypatch.setattr("saga.coordination.ledger.decide", failing)
+        with capture_logs() as logs:
+            with pytest.raises(SagaParked, match="a bug of ours"):
+                runtime.start(Keep, Job("a"), id="a").wait(DEADLINE)
+            assert runtime.start(Keep, Job("b")).wait(DEADLINE).completed
+    assert "saga_not_parked" in [log["event"] for log in logs]
+    monkeypatch.setattr("saga.coordination.ledger.decide", decide)
+    assert open_runtime(Desk, sagas=[Keep]).handle("a").wait(DEADLINE).completed
+    assert entered(store, "a") == ["book", "file"]
+
+
+def test_who_acts_on_a_saga_hears_that_the_machine_has_failed(
+    open_runtime: OpenRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*arguments: Any) -> Any:
+        if isinstance(arguments[2], s.Cancel):
+            monkeypatch.setattr("saga.coordination.ledger.decide", decide)
+            raise ZeroDivisionError("a bug of ours")
+        return decide(*arguments)
+
+    runtime = open_runtime(sagas=[Await])
+    handle = runtime.start(Await, Job("a"), id="a")
+    monkeypatch.setattr("saga.coordination.ledger.decide", failing)
+    with pytest.raises(NotAllowed, match="the machine failed, see the log"):
+        runtime.cancel("a")
+    runtime.cancel("a")
+    assert handle.wait(DEADLINE).status == "COMPENSATED"
+
+
+def test_what_was_not_stored_is_not_said_to_be(
+    open_runtime: OpenRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = open_runtime(sagas=[Await])
+    spoil(monkeypatch, runtime, 1)
+    with pytest.raises(StoreFailed, match="a start was given up"):
+        runtime.start(Await, Job("a"), id="a")
+    assert runtime.list() == []
+    handle = runtime.handle("a")
+    runtime.start(Await, Job("a"), id="a")
+    spoil(monkeypatch, runtime, 2)
+    with pytest.raises(NotAllowed, match="given up"):
+        runtime.cancel("a")
+    runtime.cancel("a")
+    assert handle.wait(DEADLINE).status == "COMPENSATED"
+
+
+class Saying(Saga[Job]):
+    """Says that it was booked, and files that."""
+
+    @publish
+    def booked(self) -> Booked:
+        return Booked(self.input.key)
+
+    @step()
+    def filing(self) -> File:
+        return File(self.input.key)
+
+    flow = (booked, filing)
+
+
+def test_what_a_saga_said_before_it_was_given_up_is_not_said_twice(
+    open_runtime: OpenRuntime, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its event went through, its rows did not: it is started anew, and says the same again."""
+    runtime = open_runtime(Desk, Journalist, sagas=[Saying])
+    spoil(monkeypatch, runtime, 1)
+    with pytest.raises(StoreFailed, match="a start was given up"):
+        runtime.start(Saying, Job("a"), id="a")
+    assert heard(store, 1) == ["a"]
+    assert runtime.list() == []
+    assert runtime.start(Saying, Job("a"), id="a").wait(DEADLINE).completed
+    runtime.start(Saying, Job("b")).wait(DEADLINE)
+    assert heard(store, 2) == ["a", "b"]

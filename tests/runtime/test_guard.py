@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -44,6 +47,7 @@ from .support import (
     Wire,
     code_of,
     heard,
+    rows,
     texts,
     together,
 )
@@ -157,22 +161,32 @@ def test_a_handler_that_stops_its_loop_stops_no_other(open_runtime: OpenRuntime,
     assert runtime.start(Ring, Job("b")).wait(DEADLINE).completed
 
 
+@pytest.mark.parametrize("swallowed", [False, True], ids=["told", "swallowed"])
 def test_an_event_whose_transaction_is_lost_does_not_hold_up_those_behind_it(
-    open_runtime: OpenRuntime, store: Path
+    open_runtime: OpenRuntime, store: Path, swallowed: bool
 ) -> None:
     class Losing(Journalist):
         @Booked.listener
         def hear(self, event: Booked) -> None:
             self.db.execute("CREATE TABLE IF NOT EXISTS once (n INTEGER PRIMARY KEY)")
             if event.key == "a":
-                self.db.execute("INSERT OR ROLLBACK INTO once VALUES (1), (1)")
+                with suppress(sqlite3.Error if swallowed else ()):
+                    self.db.execute("INSERT OR ROLLBACK INTO once VALUES (1), (1)")
+                return
             self.db.execute("INSERT INTO heard VALUES (?)", [event.key])
 
     Losing.__name__ = "Journalist"
-    runtime = open_runtime(Losing, clock=VirtualClock())
+    clock = VirtualClock()
+    runtime = open_runtime(Losing, clock=clock)
     for key in "abc":
         runtime.publish(Booked(key))
     assert heard(store, 2) == ["b", "c"]
+    clock.advance(timedelta(seconds=1))  # it is tried again, and fails again
+    until = time.monotonic() + DEADLINE
+    while rows(store, "journalist", "SELECT attempt FROM _saga_retries") != [(2,)]:
+        assert time.monotonic() < until
+    runtime.publish(Booked("d"))
+    assert heard(store, 3) == ["b", "c", "d"]
 
 
 # --- forks ---

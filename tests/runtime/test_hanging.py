@@ -48,7 +48,6 @@ def reports(runtime: Runtime, said: list[Any]) -> list[Any]:
     """Have the supervisor look, which it does each second, and return what it reported."""
     crew = runtime._crew
     assert crew is not None
-    assert crew._supervisor is not None
     crew._look()
     crew._supervisor.proxy().actor_urn.get(timeout=DEADLINE)  # behind the look
     return [entry for entry in said if entry["event"] == "call_hangs"]
@@ -74,6 +73,20 @@ def test_a_call_that_hangs_is_reported_once(
     assert "phone" in report["stack"]
     assert len(reports(runtime, said)) == 1
     assert runtime.start(Keep, Job("b")).wait(DEADLINE).completed
+    gate.open()
+    assert handle.wait(DEADLINE).completed
+
+
+def test_a_call_that_keeps_its_loop_from_going_on_is_reported_with_where_it_is(
+    open_runtime: OpenRuntime, script: Script, said: list[Any]
+) -> None:
+    gate = Gate()
+    script.on("phone", "a", gate)  # waits in the loop's own thread
+    runtime = open_runtime(lambda: Wire(script), sagas=[Ring], hang_limit=AT_ONCE)
+    handle = runtime.start(Ring, Job("a"), id="a")
+    gate.wait_for_somebody()
+    (report,) = reports(runtime, said)
+    assert "script.play" in report["stack"]
     gate.open()
     assert handle.wait(DEADLINE).completed
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from saga import Context, NoHandler, Runtime, SagaParked, Status
+from saga import Context, NoHandler, Runtime, Saga, SagaParked, Status, VirtualClock, answer
+from saga.times import utc
 
 from .conftest import OpenRuntime
 from .support import (
@@ -126,3 +128,80 @@ def test_a_command_that_nobody_handles_cannot_be_sent(open_runtime: OpenRuntime)
     runtime = open_runtime(Telephone, sagas=[])
     with pytest.raises(NoHandler):
         runtime.send(Book("a"))
+
+
+def test_what_is_parked_stays_so_while_nobody_handles_it(open_runtime: OpenRuntime, store: Path) -> None:
+    for _ in range(2):
+        with Runtime(store, contexts=[Desk], sagas=[Ring]) as runtime:
+            runtime.start(Ring, Job("a"), id="a")
+            parked(runtime, "a")
+            told = texts(runtime, "a")
+    assert texts(open_runtime(Desk, sagas=[Ring]), "a") == told
+
+
+def test_what_is_suspended_does_not_go_on_when_the_handler_is_there(
+    open_runtime: OpenRuntime, store: Path, script: Script
+) -> None:
+    with Runtime(store, contexts=[Desk], sagas=[Ring]) as runtime:
+        runtime.start(Ring, Job("a"), id="a")
+        parked(runtime, "a")
+        runtime.suspend("a", "let me see")
+    runtime = open_runtime(Desk, lambda: Telephone(script), sagas=[Ring, Keep])
+    assert runtime.start(Keep, Job("b")).wait(DEADLINE).completed
+    assert [row.status for row in runtime.list(saga=Ring)] == [Status.SUSPENDED]
+    assert not script.calls
+    runtime.resume("a")
+    runtime.retry("a")
+    assert runtime.handle("a").wait(DEADLINE).completed
+
+
+def test_an_outcome_that_nobody_can_be_asked_for_parks_its_saga_until_somebody_can(
+    open_runtime: OpenRuntime, store: Path, tmp_path: Path
+) -> None:
+    """Its time ran out while nobody was there, and then its participant is gone."""
+    script, gate, clock = Script(), Gate(), VirtualClock()
+    script.on("phone", "a", gate)
+    runtime = open_runtime(lambda: Telephone(script), sagas=[Ring], clock=clock)
+    runtime.start(Ring, Job("a"), id="a")
+    gate.wait_for_somebody()
+    later = tmp_path / "later"
+    shutil.copytree(store, later)
+    gate.open()
+    later_clock = VirtualClock(utc(clock.now_ms()) + timedelta(days=16))
+    with Runtime(later, contexts=[Desk], sagas=[Ring], clock=later_clock) as after:
+        assert "telephone" in str(parked(after, "a"))
+    with Runtime(later, contexts=[lambda: Telephone(script)], sagas=[Ring], clock=later_clock) as after:
+        assert after.handle("a").wait(DEADLINE).status == Status.COMPENSATED
+    assert script.calls["call off unknown", "a"] == 1
+
+
+def test_a_command_to_a_participant_that_is_gone_may_be_skipped(
+    open_runtime: OpenRuntime, store: Path, tmp_path: Path
+) -> None:
+    script, gate = Script(), Gate()
+    script.on("phone", "a", gate)
+    runtime = open_runtime(lambda: Telephone(script), sagas=[Ring])
+    runtime.start(Ring, Job("a"), id="a")
+    gate.wait_for_somebody()
+    later = tmp_path / "later"
+    shutil.copytree(store, later)
+    gate.open()
+    with Runtime(later, contexts=[Desk], sagas=[Ring]) as after:
+        parked(after, "a")
+        after.mark_done("a", Receipt("a", 1), "called by hand")
+        assert after.handle("a").wait(DEADLINE).completed
+
+
+def test_an_answer_of_a_saga_whose_class_is_gone_is_told_as_it_is_stored(
+    open_runtime: OpenRuntime, store: Path
+) -> None:
+    class Seven(Saga[Job]):
+        @answer
+        def seven(self) -> int:
+            return 7
+
+        flow = seven
+
+    with Runtime(store, sagas=[Seven]) as runtime:
+        assert runtime.start(Seven, Job("a"), id="a").wait(DEADLINE).answer == 7
+    assert open_runtime(sagas=[]).handle("a").wait(DEADLINE).answer == b"7"

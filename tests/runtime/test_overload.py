@@ -67,3 +67,16 @@ def test_in_asyncio_a_start_beyond_the_limit_waits_without_blocking(full: Runtim
         assert (await handle).completed
 
     asyncio.run(main())
+
+
+def test_what_is_begun_is_finished_before_more_is_begun(
+    open_runtime: OpenRuntime, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While answers come to plenty of sagas a start waits for some batches, and for no longer."""
+    monkeypatch.setattr("saga.coordination.intake.PLENTY", 1)
+    runtime = open_runtime(lambda: Desk(script), sagas=[Keep])
+    with together(runtime.start_many, [Start(Keep, Job(f"{n}"), f"{n}") for n in range(200)]) as many:
+        handles = many.result(DEADLINE)
+    for n in range(20):
+        handles.append(runtime.start(Keep, Job(f"late-{n}"), id=f"late-{n}", timeout=DEADLINE))
+    assert all(handle.wait(DEADLINE).completed for handle in handles)

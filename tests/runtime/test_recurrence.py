@@ -168,3 +168,10 @@ def test_what_was_due_is_started_also_when_its_zone_has_changed_its_mind(missed:
     odd = FIRST + 1_800_000
     runs = runs_due(NIGHTLY, odd, odd, missed, was_down=True, at_most=64)
     assert runs == ([odd], DAYS[1])
+
+
+def test_after_the_year_9999_nothing_is_due() -> None:
+    recurrence = Recurrence("0 0 1 12 *", "UTC")
+    assert recurrence.latest(ms(9999, 1, 1), ms(9999, 12, 31), 3) == [ms(9999, 12, 1)]
+    assert recurrence.latest(ms(9990, 1, 1), ms(9999, 12, 31), 2) == [ms(9998, 12, 1), ms(9999, 12, 1)]
+    assert recurrence.next_after(ms(9999, 12, 1)) is None

@@ -459,6 +459,15 @@ def test_what_makes_no_sense_is_refused_at_the_call(
     assert runtime.schedules() == []
 
 
+def test_a_time_that_never_comes_is_refused(open_runtime: OpenRuntime) -> None:
+    """After the year 9999 there is none."""
+    clock = VirtualClock(datetime(9999, 12, 31, tzinfo=UTC))
+    runtime = open_runtime(Desk, sagas=[Report], clock=clock)
+    with pytest.raises(BadSchedule, match="no such time"):
+        runtime.schedule("never", Report, Job("a"), cron="0 0 1 1 *")
+    assert runtime.schedules() == []
+
+
 def test_names_inputs_and_sagas_that_cannot_be_stored_are_refused(runtime: Runtime) -> None:
     for name in ("", "a\nb", "x" * 480, 7):
         with pytest.raises(NotEncodable, match="name"):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +26,7 @@ from saga import (
 )
 
 from .conftest import OpenRuntime
-from .support import Job, texts, until_status
+from .support import DEADLINE, Gate, Job, texts, until_status
 
 
 class Strictness:
@@ -188,3 +191,46 @@ def test_an_event_that_cannot_be_read_starts_nothing_and_harms_nobody(open_runti
     runtime.publish(Written("b"), id="written-b")
     until_status(runtime, "Reading:runtime:written-b", "COMPLETED")
     assert [each.id for each in runtime.list()] == ["Reading:runtime:written-b"]
+
+
+@dataclass(frozen=True)
+class Stamp(Command[None]):
+    text: str
+
+    def __post_init__(self) -> None:
+        Strictness.check()
+
+
+class Post(Context):
+    gate: Gate | None = None
+
+    @Stamp.handler
+    def stamp(self, command: Stamp) -> None:
+        if self.gate is not None:
+            self.gate()
+
+
+class Stamping(Saga[Job]):
+    @step(retry=Retry(attempts=2, first=timedelta(milliseconds=1)))
+    def stamped(self) -> Stamp:
+        return Stamp(self.input.key)
+
+    flow = stamped
+
+
+def test_a_command_under_way_that_cannot_be_read_any_more_has_failed(
+    open_runtime: OpenRuntime, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    monkeypatch.setattr(Post, "gate", gate)
+    runtime = open_runtime(Post, sagas=[Stamping])
+    runtime.start(Stamping, Job("a"), id="a")
+    gate.wait_for_somebody()
+    later = shutil.copytree(store, tmp_path / "later")  # as a kill would leave it
+    gate.open()
+    runtime.close()
+    Strictness.after(0)
+    outcome = open_runtime(Post, sagas=[Stamping], at=later).handle("a").wait(DEADLINE)
+    assert outcome.refusal is not None
+    assert outcome.refusal.code == "failed"
+    assert "that is not allowed any more" in outcome.refusal.reason

@@ -24,7 +24,7 @@ from saga import Runtime, SagaParked, Start, VirtualClock
 from saga.actors.gateway import _Failed
 from saga.coordination import suspects
 
-from .conftest import OpenRuntime
+from .conftest import Failpoint, OpenRuntime
 from .support import (
     DEADLINE,
     Arrange,
@@ -496,3 +496,37 @@ def test_an_event_that_a_listener_failed_on_before_is_tried_alone_too(store: Pat
         assert life.script.calls["hear", "a"] == 0
         assert ask(cut, "SELECT due_ms FROM _saga_retries", "journalist.db") == [(None,)]
     assert suspected(cut) == []
+
+
+# --- who is none any more ---
+
+
+def suspect(store: Path, *rows: tuple[str, str, int]) -> None:
+    """Let these have been seen twice."""
+    with closing(sqlite3.connect(store / "saga.db", isolation_level=None)) as connection:
+        connection.executemany("INSERT INTO suspects VALUES (?, ?, ?, 2, 0, 0)", rows)
+
+
+def test_what_is_over_by_now_is_no_suspect_and_holds_up_nobody(store: Path, live: Live) -> None:
+    """It was carried out, and its process ended before that was written."""
+    with live(store) as life:
+        life.runtime.start(Keep, Job("a"), id="a").wait(DEADLINE)
+        life.runtime.start(Arrange, Job("w"), id="w")
+        assert life.script.wait_for("phone", "w", 1)
+        assert heard(store, 2)
+    suspect(store, ("desk", "command", 1), ("coordinator", "saga", 1), ("nobody", "event", 1))
+    with live(store) as life:
+        assert life.runtime.start(Keep, Job("b"), id="b").wait(DEADLINE).completed
+    assert suspected(store) == [("nobody", 1, 2)]
+
+
+def test_what_is_on_trial_at_a_context_that_goes_down_holds_up_nobody(
+    store: Path, live: Live, failpoint: Failpoint
+) -> None:
+    starts = [Start(Keep, Job("a"), "a"), Start(Ring, Job("b"), "b")]
+    cut = seen(live, store, 2, ("book", "a"), start=starts)
+    failpoint.on("desk", "context.before-commit", *[ZeroDivisionError("a bug of ours")] * 6)
+    with live(cut) as life:
+        assert life.runtime.handle("b").wait(DEADLINE).completed
+        with pytest.raises(SagaParked, match="desk is down"):
+            life.runtime.handle("a").wait(DEADLINE)

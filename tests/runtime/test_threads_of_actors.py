@@ -17,7 +17,7 @@ from saga.actors.pool import Pool
 from saga.actors.supervisor import LOOK, SupervisorActor
 from saga.actors.timekeeper import RUN, Timekeeper, TimekeeperActor
 from saga.actors.worker import Close, Crash, Open, Worker
-from saga.coordination.guard import Watch, describe
+from saga.coordination.guard import Watch, describe, words_of
 
 from .support import DEADLINE
 
@@ -240,6 +240,7 @@ class HostileTrace(Exception):
 
 def test_an_error_that_resists_being_described_is_described_by_its_name() -> None:
     assert "Hostile" in describe(Hostile(), trace=False)
+    assert words_of(Hostile()) == describe(Hostile(), trace=False)
     assert describe(HostileTrace("x"), trace=True).endswith("HostileTrace: x")
     with pytest.raises(Hostile) as caught:
         raise Hostile

@@ -153,12 +153,8 @@ def test_the_view_step_history_fills_rows_in(store: SagaStore, files: StoreFiles
         rows = connection.execute(
             "SELECT seq, what, path, detail FROM step_history ORDER BY seq, item"
         ).fetchall()
-    assert [row[:3] for row in rows[:4]] == [
-        (1, "done", "a.1"),
-        (1, "sent", None),
-        (2, "ended", None),
-        (3, "started", ""),
-    ]
+    assert [row[:3] for row in rows[:3]] == [(1, "done", "a.1"), (1, "sent", None), (2, "ended", None)]
+    assert rows[3][:3] == (3, "started", "")
     assert json.loads(rows[0][3]) == {"answer": json.loads(value)}
     assert json.loads(rows[1][3]) == {"number": 8}
 
