@@ -15,6 +15,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from saga.errors import DefinitionError, Problem
@@ -35,7 +36,8 @@ def participant_name(cls: type) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
 
 
-def _collect(cls: type, mark: str) -> dict[type, str]:
+@cache
+def _collect(cls: type, mark: str) -> Mapping[type, str]:
     """Return message type → method name, for the methods of `cls` that carry `mark`."""
     found: dict[type, str] = {}
     problems: list[Problem] = []

@@ -14,7 +14,7 @@ from reliability.crash import shop
 from reliability.crash.job import LONGEST_S, Job, tell
 from saga import NotAllowed, Runtime, Saga, SagaParked, ScaledClock, Start, Status, VirtualClock, WaitTimeout
 from saga.coordination import context as context_module
-from saga.coordination import coordinator
+from saga.coordination import pruning
 
 __all__ = ["SCENARIOS", "CannotLook", "Work", "run"]
 
@@ -233,7 +233,7 @@ def clumsy(work: Work) -> None:
 
 def retention(work: Work) -> None:
     """Events and answers that nobody needs any more are let go of all the time."""
-    coordinator.EVENTS_BETWEEN_PRUNINGS = context_module.PRUNE_EVERY = 2
+    pruning.EVENTS_BETWEEN_PRUNINGS = context_module.PRUNE_EVERY = 2
     work.start(shop.Collect, "good-1", "good-2", "refused-1")
     work.start(shop.Fulfil, "good-3", "good-4", "refused-2")
     work.finish()

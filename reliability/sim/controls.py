@@ -12,6 +12,7 @@ from saga.coordination.coordinator import Coordinator
 from saga.coordination.dispatch import Dispatcher
 from saga.coordination.envelopes import UNSET, Answer, Answers, Inquire, Recall, Recalled
 from saga.coordination.ledger import Effects
+from saga.coordination.open_commands import OpenCommands
 from saga.machine import hearing
 from saga.machine import records as r
 from saga.machine.failing import goes_forward
@@ -108,8 +109,8 @@ def _credit() -> None:
 
 def _resending() -> None:
     """What was open when the process ended is not sent again."""
-    Coordinator._send_again = lambda self, participant: None  # type: ignore[method-assign]
-    Coordinator._send_all_again = lambda self: None  # type: ignore[method-assign]
+    OpenCommands.send_again = lambda self, participant: None  # type: ignore[method-assign]
+    OpenCommands.send_all_again = lambda self: None  # type: ignore[method-assign]
 
 
 CONTROLS: dict[str, Callable[[], None]] = {

@@ -32,7 +32,7 @@ from reliability.sim.props import PROPS, Ended
 from reliability.sim.truth import Truth
 from saga import seams
 from saga.coordination import context as context_module
-from saga.coordination import coordinator as coordinator_module
+from saga.coordination import pruning
 from saga.coordination import relay as relay_module
 from saga.coordination.envelopes import Answers, Deliver, Inquire, Notify, OutboxTaken, Recalled
 from saga.machine import NotPossible, Unfitting
@@ -201,7 +201,7 @@ class World:
         PROPS.begin(quirks, lambda: self.die("a handler"), self._message)
         self.disks.clear()
         seams.hook = self._seam
-        coordinator_module.EVENTS_BETWEEN_PRUNINGS = knobs.events_kept
+        pruning.EVENTS_BETWEEN_PRUNINGS = knobs.events_kept
         context_module.PRUNE_EVERY = knobs.prune_every
         relay_module.WINDOW, relay_module.PAGE = knobs.window, knobs.window // 2
         waiting.reverse()

@@ -7,15 +7,24 @@
     definitions  the definitions given to a runtime, and those its store has seen
     participation  the contexts and gateways given to it, checked together
     ledger       what one commit consists of
+    filling      how its records are stored: as a form, and what is filled in
+    calls        what sagas that call each other do to each other, in the same commit
     dispatch     commands on their way: credit, numbers, order
     relay        the event log and who has read how far
     coordinator  one batch: stimuli, decisions, one commit, then messages
+    answers      what an answer means to the saga that has asked
+    timers       what falls due, and when the next one does
+    pruning      letting go of what nobody needs any more
+    listeners    who listens to which events, also those that are away
+    suspects     what was running when the process was cut off: tried alone, parked at last
+    open_commands  what sagas have outside: found at a recovery, and sent again
     intake       what waits to be started, and when there is room
     schedules    recurring starts: kept, and started when they are due
     cron         when a schedule is due, and what becomes of missed runs
     announcing   telling those who wait
     requests     what the application asks of the coordinator
-    recovery     from files to a running coordinator
+    opening      from an open saga.db to a coordinator that can recover
+    recovery     from there to one that runs
     context      one batch of a context: one transaction for each command's effect and answer
     gateway      one call of a gateway
     guard        calling the author's code: nothing it does gets past

@@ -9,7 +9,7 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,43 +18,36 @@ from msgspec import Raw
 
 from saga.coordination import requests as q
 from saga.coordination.announcing import Announcer
+from saga.coordination.answers import stimulus_of
 from saga.coordination.calls import Calls
 from saga.coordination.definitions import Definitions
 from saga.coordination.dispatch import Dispatcher, Lane
-from saga.coordination.envelopes import UNSET, Answer, Answers, Mark, Notify, OutboxTaken, Recalled, Released
+from saga.coordination.envelopes import Answers, Mark, Notify, OutboxTaken, Recalled, Released
 from saga.coordination.evaluation import Author
 from saga.coordination.guard import Busy, describe
-from saga.coordination.instances import Instance, Outside, outside, unreadable
+from saga.coordination.instances import Instance, unreadable
 from saga.coordination.intake import Intake
 from saga.coordination.ledger import Effects, Ledger
 from saga.coordination.listeners import KnownListeners
+from saga.coordination.open_commands import OpenCommands
 from saga.coordination.outcome import Completions
+from saga.coordination.pruning import Pruning
 from saga.coordination.recovery import Recovery
 from saga.coordination.relay import Relay
 from saga.coordination.schedules import Schedules
 from saga.coordination.suspects import Suspects
+from saga.coordination.timers import Timers
 from saga.errors import NotAllowed, UnknownSaga, UsageError
 from saga.log import Log
 from saga.machine import NotPossible, Stimulus
 from saga.machine import stimuli as s
 from saga.machine.state import Phase, call_to
 from saga.seams import seam
-from saga.store import PRUNED_AT_ONCE, Batch, ConstraintFailed, SagaStore, TryAgain
+from saga.store import Batch, ConstraintFailed, SagaStore, TryAgain
 
 __all__ = ["Coordinator", "Surroundings"]
 
 log = Log("saga.coordinator")
-
-TIMERS_AT_ONCE = 256
-"""Timers taken in one batch; the rest follows in the next, so that messages get their turn."""
-
-SENT_TOGETHER = 200
-"""Sagas whose commands are sent again in one go."""
-
-STUCK_MS = 1_000
-"""After how long timers are looked at again that are due and do not fire."""
-
-EVENTS_BETWEEN_PRUNINGS = 10_000
 
 
 class Surroundings(Protocol):
@@ -124,14 +117,13 @@ class Coordinator:
                 call_to(graph.name, graph.version), definition.input if answers else None
             )
         self.ledger.calls = Calls(self.ledger, definitions, self._happen, self._find_id)
-        self._next_due: int | None = store.next_due()
         self._schedules = Schedules(store, definitions, self.ledger, self._find)
+        self._timers = Timers(store, self.ledger, self._schedules, self._happen, surroundings.post)
         self._announcer = Announcer(store, self.ledger.cache, completions)
+        self.open_commands = OpenCommands(store, self.ledger, self.dispatcher, surroundings.post)
         self._intake = Intake(store, definitions, self.ledger, self._announcer, max_active)
         self._after_commit: list[Callable[[], None]] = []
-        begins = store.log_begins()
-        self._events_since_pruning = 0 if begins is None else self.ledger.last_event_no - begins
-        """At first those of earlier lives which are still there: else a process of short lives would never prune."""
+        self._pruning = Pruning(store, self.ledger, self.relay, self._listeners, completions)
         self._take: dict[type, Callable[[Any], None]] = {
             Answers: self._answers,
             q.StartSagas: self._intake.add,
@@ -206,7 +198,7 @@ class Coordinator:
             self.dispatcher.flush()
         self._set_timer()
         self.ledger.cache.shrink()
-        self._prune()
+        self._pruning.look(recovering=self._recovering)
         if self._intake.has_room(self.active):
             self._world.post(_Admit())  # this batch has made room, and no other need follow
 
@@ -291,38 +283,15 @@ class Coordinator:
             for instance, path, participant in effects.inquiries:
                 if not dispatcher.inquire(instance, path, participant):
                     self._world.post(q.Blocked(instance.no, path))
-        due = effects.next_due
-        if due is not None and (self._next_due is None or due < self._next_due):
-            self._next_due = due
+        if effects.next_due is not None:
+            self._timers.armed(effects.next_due)
         for _, change in effects.active:
             self.active += change
         for instance, before in effects.changed:
             self._announcer.changed(instance, before)
 
     def _set_timer(self) -> None:
-        self._world.wake_at(None if self._recovering else self._next_due)
-
-    def _prune(self) -> None:
-        """Let go of events that no live saga and no listener needs any more."""
-        self._events_since_pruning += len(self.ledger.events)
-        if self._events_since_pruning < EVENTS_BETWEEN_PRUNINGS or self._recovering:
-            return
-        self._events_since_pruning = 0
-        try:
-            if self._prune_events(self.ledger.last_event_no, None) == PRUNED_AT_ONCE:
-                self._events_since_pruning = EVENTS_BETWEEN_PRUNINGS  # there are more: with the next batch
-        except TryAgain as error:
-            log.warning("pruning_postponed", path=error.path, reason=error.what)
-
-    def _prune_events(self, last: int, before_ms: int | None) -> int:
-        """Let go of some events, up to `last`, that nobody needs (and that are so old); return how many."""
-        taken = self.relay.taken_to(last)
-        moved = self._listeners.moved(taken, last)
-        needed = min([last, *taken.values(), self._listeners.lowest(last)])
-        first = self._store.first_event_needed()
-        if first is not None:
-            needed = min(needed, first)
-        return self._store.prune_events(needed + 1, moved, before_ms)
+        self._world.wake_at(None if self._recovering else self._timers.next_due)
 
     # --- finding sagas ----------------------------------------------------------------------------
 
@@ -379,7 +348,7 @@ class Coordinator:
         for answer in message.answers:
             instance = find(answer.saga_no)
             if instance is not None:
-                self._happen(instance, _stimulus(instance, answer), f"{instance.state.id}:{answer.path}")
+                self._happen(instance, stimulus_of(instance, answer), f"{instance.state.id}:{answer.path}")
         if message.events:
             self._events(participant, message)
         if message.commit_no > self.commit_nos.get(participant, 0):
@@ -439,39 +408,8 @@ class Coordinator:
             log.error("saga_not_parked", saga_no=instance.no, reason=describe(error))
 
     def _lost(self, message: q.Lost) -> None:
-        send_again = self.suspects.lost if self._holding else self._send_again
+        send_again = self.suspects.lost if self._holding else self.open_commands.send_again
         self._after_commit.append(lambda: send_again(message.participant))
-
-    def _send_again(self, participant: str) -> None:
-        """Send what is open at this participant again."""
-        for instance in self.busy_sagas():
-            self._send_saga_again(instance, participant)
-
-    def _send_all_again(self) -> None:
-        """Send what is open at any participant again, at the end of a recovery: what must wait for credit is lined up
-        without its saga, since there may be very many."""
-        for count, (row, journal) in enumerate(self._store.live_journals(), 1):
-            found = outside(row, journal)
-            if found is None:
-                continue
-            if len(found.forward) < len(found.paths) or not self.dispatcher.line_up(found.no, found.forward):
-                instance = self.ledger.take(row, journal)
-                assert instance is not None  # its records make sense
-                self._send_saga_again(instance, None)
-                self.ledger.cache.shrink()
-            if count % SENT_TOGETHER == 0:  # the participants begin while the others are still being read
-                self.dispatcher.flush()
-
-    def _send_saga_again(self, instance: Instance, participant: str | None) -> None:
-        dispatcher = self.dispatcher
-        for path, (sent, _) in instance.pending.commands.items():
-            lost = sent.to == participant and dispatcher.may_be_outside(instance, path, participant)
-            if (participant is None or lost) and not dispatcher.send_again(instance, path, sent.to):
-                self._world.post(q.Blocked(instance.no, path))
-        for path, sent in instance.pending.resolves.items():
-            lost = sent.to == participant
-            if (participant is None or lost) and not dispatcher.inquire(instance, path, sent.to):
-                self._world.post(q.Blocked(instance.no, path))
 
     def _lowered(self, message: q.Lowered) -> None:
         lane = self.dispatcher.lanes[message.participant]
@@ -508,21 +446,6 @@ class Coordinator:
     def _recalled(self, message: Recalled) -> None:
         self._after_commit.append(lambda: self._recovery.recalled(message.no))
 
-    def busy_sagas(self) -> Iterator[Instance]:
-        """Yield the sagas that have commands outside, one after the other; not all are kept. Only between commits."""
-        for row, journal in self._store.live_journals():
-            instance = self.ledger.take(row, journal)
-            if instance is not None:
-                yield instance
-            self.ledger.cache.shrink()
-
-    def outside(self) -> Iterator[Outside]:
-        """Yield what those sagas have outside. Only between commits."""
-        for row, journal in self._store.live_journals():
-            found = outside(row, journal)
-            if found is not None:
-                yield found
-
     def resume(self, reply: Future[None] | None) -> None:
         """The end of a recovery: fire the timers that fell due, then send again whatever is open."""
         self._world.post(_Resume(reply))
@@ -531,7 +454,7 @@ class Coordinator:
         self.unblock()
         self._schedules.examine()
         seam("recovery.examined")
-        if self.fire_timers():
+        if self._fire_timers():
             self._world.post(message)  # more are due: they come first
             return
         self.suspects.park()
@@ -550,7 +473,7 @@ class Coordinator:
         self._holding = False
         for lane in self.dispatcher.lanes.values():
             self._let_listen(lane)
-        self._send_all_again()
+        self.open_commands.send_all_again()
         seam("recovery.sent-again")
 
     @staticmethod
@@ -624,7 +547,7 @@ class Coordinator:
 
     def _schedule(self, message: q.SetSchedule | q.DropSchedule) -> None:
         self._after_commit.append(self._schedules.take(message))
-        self._next_due = _earlier(self._next_due, self._schedules.next_due())
+        self._timers.armed(self._schedules.next_due())
 
     def _forget_listener(self, message: q.ForgetListener) -> None:
         types = None if message.event_type is None else [message.event_type]
@@ -654,26 +577,7 @@ class Coordinator:
         self._after_commit.append(mark)
 
     def _let_go(self, message: q.LetGo) -> None:
-        """Let go of what is over, in a commit of its own behind this one."""
-
-        def let_go() -> None:
-            try:
-                if message.sagas is None:
-                    self._store.begin_pruning(message.before_ms)
-                    # those of this batch are not on their way to anybody yet
-                    last = self.ledger.last_event_no - len(self.ledger.events)
-                    count = self._prune_events(last, message.before_ms)
-                else:
-                    count = self._store.prune_sagas([no for no, _ in message.sagas], message.before_ms)
-                    for no, _ in message.sagas:
-                        self.ledger.cache.drop(no)
-                    self._announcer.completions.forget(id for _, id in message.sagas)
-            except TryAgain as error:
-                message.reply.set_exception(error)
-                return
-            message.reply.set_result(count)
-
-        self._after_commit.append(let_go)
+        self._after_commit.append(lambda: self._pruning.let_go(message))
 
     def _look(self, message: q.Look) -> None:
         self._after_commit.append(lambda: self._announcer.look_up(message.completion))
@@ -692,71 +596,10 @@ class Coordinator:
 
     def _tick(self, message: q.Tick) -> None:
         if not self._recovering:
-            self.fire_timers()
+            self._fire_timers()
             self.suspects.look()
 
-    def fire_timers(self) -> bool:
-        """Let the timers happen that are due, longest due first, then what is scheduled; return whether there may be
-        more."""
-        now = self.ledger.now
-        due = self._store.due_timers(now, TIMERS_AT_ONCE)
-        for timer in due:
-            path, kind = timer.name.rsplit("|", 1)
-            instance = self._find(timer.saga_no)
-            if instance is not None:
-                self._happen(instance, s.TimerFired(path, kind), "timer")
-                seam("coordinator.timer-fired")
-        more = self._schedules.fire(was_down=self._recovering) or len(due) == TIMERS_AT_ONCE
-
-        def again() -> None:
-            self._next_due = _earlier(self._store.next_due(), self._schedules.next_due())
-            if more:
-                self._world.post(q.Tick())
-            elif self._next_due is not None and self._next_due <= now:
-                left = {timer[:2] for timer in self._store.due_timers(now, TIMERS_AT_ONCE)}
-                if left <= {
-                    timer[:2] for timer in due
-                }:  # of sagas that cannot be loaded: without a pause, for ever
-                    self._next_due = now + STUCK_MS
-                else:  # armed in this batch, and due at once
-                    self._world.post(q.Tick())
-
-        self._after_commit.append(again)
+    def _fire_timers(self) -> bool:
+        more, look_again = self._timers.fire(was_down=self._recovering)
+        self._after_commit.append(look_again)
         return more
-
-
-def _earlier(one: int | None, other: int | None) -> int | None:
-    """Return the earlier of two times, where None is never."""
-    return min((each for each in (one, other) if each is not None), default=None)
-
-
-def _stimulus(instance: Instance, answer: Answer) -> Stimulus:
-    """Return what an answer means to the saga; the author's functions will see its value."""
-    path = answer.path
-    match answer.outcome:
-        case "done":
-            _tell_value(instance, answer)
-            return s.Completed(path, answer.answer)
-        case "resolved-done":
-            _tell_value(instance, answer)
-            return s.Resolved(path, "done", answer.answer)
-        case "refused":
-            return s.Refused(path, answer.code, answer.reason)
-        case "failed":
-            return s.Failed(path, answer.reason, answer.unknown)
-        case "resolved-refused":
-            return s.Resolved(path, "refused", reason=f"refused: {answer.reason} [{answer.code}]")
-        case "resolved-unknown":
-            return s.Resolved(path, "unknown")
-        case other:
-            assert other == "resolved-not-done", answer
-            return s.Resolved(path, "not-done")
-
-
-def _tell_value(instance: Instance, answer: Answer) -> None:
-    visit = instance.state.visits.get(answer.path)
-    if visit is not None and visit.undoes is None:
-        if answer.value is UNSET:
-            instance.author.forget(visit.element)
-        else:
-            instance.author.know(visit.element, answer.value)

@@ -45,7 +45,7 @@ class Recovery:
         seam("recovery.opened")
         asked: dict[str, list[tuple[str, int, str]]] = {name: [] for name in lanes}
         active = 0
-        for saga in coordinator.outside():
+        for saga in coordinator.open_commands.all():
             active += bool(saga.paths)
             for path, (participant, number) in saga.numbers.items():
                 coordinator.suspects.locate(participant, number, saga.no, path)

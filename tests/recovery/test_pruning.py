@@ -57,10 +57,10 @@ def publish_until_killed(store: str, kill_at: int) -> None:
     """Publish, and die by SIGKILL before (odd) or after (even) the so-manieth pruning; to be run in a process."""
     import os
 
-    from saga.coordination import coordinator
+    from saga.coordination import pruning
     from saga.store import SagaStore
 
-    coordinator.EVENTS_BETWEEN_PRUNINGS = PRUNE_EVERY
+    pruning.EVENTS_BETWEEN_PRUNINGS = PRUNE_EVERY
     prune, passed = SagaStore.prune_events, 0
 
     def prune_or_die(self: SagaStore, *arguments: Any) -> int:

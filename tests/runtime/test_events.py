@@ -28,7 +28,7 @@ from saga import (
     step,
     wait,
 )
-from saga.coordination import coordinator as coordinating
+from saga.coordination import pruning
 
 from .conftest import OpenRuntime
 from .support import (
@@ -375,7 +375,7 @@ def test_what_was_set_aside_outlives_a_restart(
 def test_the_log_is_pruned_but_for_what_is_still_needed(
     open_runtime: OpenRuntime, store: Path, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coordinating, "EVENTS_BETWEEN_PRUNINGS", 10)
+    monkeypatch.setattr(pruning, "EVENTS_BETWEEN_PRUNINGS", 10)
     clock = VirtualClock()
     runtime = open_runtime(Desk, lambda: Journalist(script), sagas=[Await], clock=clock)
     script.on("hear", "5", ValueError("no ink"), None)
@@ -404,8 +404,8 @@ def test_the_log_is_pruned_but_for_what_is_still_needed(
 def test_more_than_is_pruned_at_once_is_pruned_with_the_next_commits(
     open_runtime: OpenRuntime, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coordinating, "EVENTS_BETWEEN_PRUNINGS", 40)
-    for place in ("saga.coordination.coordinator", "saga.store.saga_store"):
+    monkeypatch.setattr(pruning, "EVENTS_BETWEEN_PRUNINGS", 40)
+    for place in ("saga.coordination.pruning", "saga.store.saga_store"):
         monkeypatch.setattr(f"{place}.PRUNED_AT_ONCE", 4)
     runtime = open_runtime()
     for n in range(60):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from saga import Context, Runtime, UsageError
-from saga.coordination import coordinator as coordinating
+from saga.coordination import pruning
 from saga.coordination.listeners import KnownListeners
 
 from .conftest import OpenRuntime
@@ -23,7 +23,7 @@ class Reader(Context):
 
 @pytest.fixture(autouse=True)
 def _prune_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coordinating, "EVENTS_BETWEEN_PRUNINGS", 10)
+    monkeypatch.setattr(pruning, "EVENTS_BETWEEN_PRUNINGS", 10)
 
 
 def publish(runtime: Runtime, first: int, last: int) -> None:

@@ -29,7 +29,7 @@ from saga import (
     wait,
 )
 from saga.codec import codec_for
-from saga.coordination import coordinator as coordinating
+from saga.coordination import pruning
 from saga.coordination import requests as q
 
 from .conftest import OpenRuntime
@@ -394,7 +394,7 @@ def test_a_story_in_memory_is_told_too(open_runtime: OpenRuntime) -> None:
 def test_what_was_let_go_of_is_not_shown(
     open_runtime: OpenRuntime, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coordinating, "EVENTS_BETWEEN_PRUNINGS", 5)
+    monkeypatch.setattr(pruning, "EVENTS_BETWEEN_PRUNINGS", 5)
     runtime = open_runtime(*ALL, sagas=SAGAS)
     run_order(runtime, "order-1")
     for n in range(30):
