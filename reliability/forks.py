@@ -12,8 +12,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import sqlite_utils  # noqa: F401 - a context imports it when it is opened
@@ -85,7 +87,7 @@ def tell(report: Any) -> None:
 
 
 def reports_of(module: str, jobs: Sequence[Any]) -> Iterator[Any]:
-    """Run the function `program` of a module for each job, all at once; yield what they `tell`.
+    """Run the function `program` of a module for each job, all at once; yield what they `tell`, as it comes.
 
     A job is what JSON can say, and the program's one line of input. Raises RuntimeError when one has failed.
     """
@@ -98,9 +100,8 @@ def reports_of(module: str, jobs: Sequence[Any]) -> Iterator[Any]:
             assert program.stdin is not None
             program.stdin.write(json.dumps(job) + "\n")
             program.stdin.close()
+        yield from map(json.loads, _lines(programs))
         for program in programs:
-            assert program.stdout is not None
-            yield from map(json.loads, program.stdout)
             if program.wait():
                 raise RuntimeError(f"{module} ended with {program.returncode}")
     finally:
@@ -110,3 +111,19 @@ def reports_of(module: str, jobs: Sequence[Any]) -> Iterator[Any]:
             assert program.stdout is not None
             program.stdout.close()
             program.wait()
+
+
+def _lines(programs: Sequence[subprocess.Popen[str]]) -> Iterator[str]:
+    """Yield what programs print, line by line: of all of them, or who is not listened to would wait for us."""
+    lines: SimpleQueue[str | None] = SimpleQueue()
+
+    def listen(program: subprocess.Popen[str]) -> None:
+        assert program.stdout is not None
+        for line in program.stdout:
+            lines.put(line)
+        lines.put(None)
+
+    for program in programs:
+        threading.Thread(target=listen, args=(program,), daemon=True).start()
+    for _ in programs:
+        yield from iter(lines.get, None)
