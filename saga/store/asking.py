@@ -121,7 +121,7 @@ def take_request(files: StoreFiles) -> Asked | None:
         os.close(fd)
     try:
         asked = msgspec.json.decode(data, type=Asked)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None  # it is being written
     if hasattr(os, "geteuid") and facts.st_uid not in (0, os.geteuid()):
         return None

@@ -25,6 +25,7 @@ from saga.store.errors import CannotOpen, ConstraintFailed, DiskFull, FileLocked
 from saga.store.files import MEMORY
 
 __all__ = [
+    "FAILURES",
     "REFUSED_ROWS",
     "Header",
     "check_process",
@@ -58,6 +59,9 @@ LONGEST_WORDS = 200
 OLDEST_SQLITE = (3, 37, 0)
 """The first with STRICT tables."""
 
+FAILURES = (sqlite3.Error, UnicodeDecodeError)
+"""What any call of sqlite3 may raise: the second when SQLite speaks of something damaged, and quotes it."""
+
 REFUSED_ROWS = (sqlite3.IntegrityError, sqlite3.DataError, OverflowError, UnicodeEncodeError)
 """What sqlite3 raises when values do not fit, beside binding errors, which are recognised by their text."""
 
@@ -86,12 +90,12 @@ def open_owner(
             timeout=BUSY_TIMEOUT_MS / 1000,
             factory=factory,
         )
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise translated(error, path, opening=True) from error
     seam("file.connected")
     try:
         _set_pragmas(connection, path)
-    except sqlite3.Error as error:
+    except FAILURES as error:
         connection.close()
         raise translated(error, path, opening=True) from error
     except BaseException:
@@ -149,7 +153,7 @@ def open_reader(path: str, *, any_thread: bool = False) -> sqlite3.Connection:
             ) from error
         try:
             return _try_reader(_uri(path, "ro&immutable=1"), any_thread)
-        except sqlite3.Error as second:
+        except FAILURES as second:
             raise translated(second, path, opening=True) from second
 
 
@@ -202,7 +206,7 @@ def read_header(path: str) -> Header | None:
             connection.execute("PRAGMA user_version").fetchone()[0],
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0],
         )
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise translated(error, path, opening=True) from error
     finally:
         connection.close()

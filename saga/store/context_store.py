@@ -32,6 +32,7 @@ from saga.errors import CorruptStore, DataLossDetected, SagaError, StoreFailed
 from saga.seams import seam
 from saga.store.authorizer import Guard
 from saga.store.connection import (
+    FAILURES,
     WAL_LIMIT_BYTES,
     check_process,
     close_untouched,
@@ -246,7 +247,7 @@ class ContextStore:
             roll_back(self._connection, self._statements.rollback)
             if self.path != MEMORY:
                 shrink_wal(self._connection)
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise translated(error, self.path) from error
         finally:
             self._connection.close()
@@ -291,7 +292,7 @@ class ContextStore:
         self._guard.ours = True
         try:
             roll_back(self._connection, self._statements.rollback)
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise StoreFailed(self.path, f"a transaction cannot be rolled back: {error}") from error
         finally:
             self._guard.ours = False
@@ -359,7 +360,7 @@ class ContextStore:
         """Roll back after `error` and raise what it means."""
         try:
             roll_back(self._connection, self._statements.rollback)
-        except sqlite3.Error as second:
+        except FAILURES as second:
             raise StoreFailed(self.path, f"a failed write cannot be rolled back: {second}") from error
         if isinstance(error, sqlite3.OperationalError) and "SQL statements in progress" in str(error):
             finish_statements(self._connection, self._cursor)
@@ -372,7 +373,7 @@ class ContextStore:
         self._guard.ours = True
         try:
             self._execute(statement)
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise translated(error, self.path) from error
         finally:
             self._guard.ours = False
@@ -390,7 +391,7 @@ class ContextStore:
             if "no such savepoint" in str(error):
                 raise TransactionLost(self.path, _LOST) from error
             raise translated(error, self.path) from error
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise translated(error, self.path) from error
         finally:
             self._guard.ours = False
@@ -427,7 +428,7 @@ class ContextStore:
             for statement in (*_PROBE, *(_LOOK if code in _DAMAGES else ())):
                 if self._execute(statement).fetchall() not in ([], [("ok",)]):
                     return False
-        except sqlite3.Error:
+        except FAILURES:
             return False
         finally:
             self._guard.ours = False
@@ -500,7 +501,7 @@ class ContextStore:
         self._guard.ours = True
         try:
             return self._execute(self._statements.retry_now, (now_ms, event_type, event_type)).rowcount
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise translated(error, self.path) from error
         finally:
             self._guard.ours = False
@@ -566,7 +567,7 @@ class ContextStore:
         self._guard.ours = True
         try:
             return self._execute(statement, (_json(ids),)).rowcount
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise translated(error, self.path) from error
         finally:
             self._guard.ours = False
@@ -575,7 +576,7 @@ class ContextStore:
         self._guard.ours = True
         try:
             return self._execute(statement, values).fetchall()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise translated(error, self.path) from error
         finally:
             self._guard.ours = False
@@ -586,7 +587,7 @@ class ContextStore:
             self._guard.ours = True
             try:
                 shrink_wal(self._connection)
-            except sqlite3.Error as error:
+            except FAILURES as error:
                 what = translated(error, self.path)
                 if isinstance(what, StoreFailed):
                     raise what from error

@@ -21,7 +21,7 @@ from typing import Final
 
 from saga.errors import CopyFailed, CorruptStore, SagaError, StoreInUse, StoreNotFound
 from saga.seams import seam
-from saga.store.connection import open_owner, open_reader, translated
+from saga.store.connection import FAILURES, open_owner, open_reader, translated
 from saga.store.errors import CannotOpen, DiskFull
 from saga.store.files import LOCK_FILE, StoreFiles
 from saga.store.integrity import check_links
@@ -151,7 +151,7 @@ class CopyPlace:
         """
         try:
             return self._write(snapshots, go_on)
-        except (sqlite3.Error, OSError, DiskFull, CannotOpen) as error:
+        except (*FAILURES, OSError, DiskFull, CannotOpen) as error:
             what = translated(error, self._directory)
             full = isinstance(what, DiskFull)
             raise CopyFailed(self._directory, "the disk is full" if full else str(error)) from error

@@ -24,7 +24,7 @@ from saga.store.batch import (
     TimerRow,
     WaitRow,
 )
-from saga.store.connection import open_reader, translated
+from saga.store.connection import FAILURES, open_reader, translated
 from saga.store.context_rows import OUTBOX_COLUMNS, RETRY_READ, InboxRow, OutboxRow, RetryRow
 from saga.store.files import MEMORY, StoreFiles
 from saga.store.queries import SUSPECTS
@@ -271,7 +271,7 @@ class ContextReader:
     def _rows(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         try:
             return self._connection.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise translated(error, self.path, opening=True) from error
 
     def stored_name(self) -> str:

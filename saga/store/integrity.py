@@ -21,7 +21,7 @@ from typing import Literal
 
 from saga.errors import CorruptStore, SagaError, StoreNotFound
 from saga.store.batch import JournalRow
-from saga.store.connection import open_reader, translated
+from saga.store.connection import FAILURES, open_reader, translated
 from saga.store.digest import ROWS, schedule_digest
 from saga.store.files import StoreFiles
 from saga.store.queries import verified
@@ -113,7 +113,7 @@ def check_file(path: str, *, quick: bool = False) -> Iterator[Finding]:
             yield from _check_words(connection, path)
         finally:
             connection.close()
-    except sqlite3.Error as error:
+    except FAILURES as error:
         yield _finding(translated(error, path, opening=True), path)
     except SagaError as error:
         yield _finding(error, path)

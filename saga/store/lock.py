@@ -155,7 +155,7 @@ def _read(path: str) -> Owner | None:
 def _parse(data: bytes) -> Owner | None:
     try:
         return msgspec.json.decode(data, type=Owner)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 

@@ -29,7 +29,7 @@ from saga.store.batch import (
     TimerRow,
     WaitRow,
 )
-from saga.store.connection import open_reader, translated
+from saga.store.connection import FAILURES, open_reader, translated
 from saga.store.context_rows import FILE_COLUMNS
 from saga.store.errors import NotAStore
 from saga.store.files import MEMORY, StoreFiles
@@ -157,7 +157,7 @@ class StoreReader:
     def _rows(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         try:
             return self._connection.execute(statement, values).fetchall()
-        except (sqlite3.Error, UnicodeDecodeError) as error:
+        except FAILURES as error:
             raise translated(error, self.files.saga, opening=True) from error
 
     # --- the store ---
@@ -383,7 +383,7 @@ class StoreReader:
             inbox = execute("SELECT count(*) FROM _saga_inbox").fetchone()[0]
             outbox = execute("SELECT count(*) FROM _saga_outbox").fetchone()[0]
             retries = execute("SELECT count(due_ms), count(*) - count(due_ms) FROM _saga_retries").fetchone()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise translated(error, path, opening=True) from error
         finally:
             connection.close()

@@ -20,6 +20,7 @@ from saga.seams import seam
 from saga.store.batch import Batch
 from saga.store.bulk import Execute
 from saga.store.connection import (
+    FAILURES,
     WAL_LIMIT_BYTES,
     check_process,
     close_untouched,
@@ -222,7 +223,7 @@ class SagaStore(SagaQueries):
                 seam("saga-db.marked-clean")
                 if self.path != MEMORY:
                     shrink_wal(self._connection)
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise translated(error, self.path) from error
         finally:
             self._connection.close()
@@ -276,7 +277,7 @@ class SagaStore(SagaQueries):
         """Roll back after `error` and raise what it means."""
         try:
             roll_back(self._connection)
-        except sqlite3.Error as second:
+        except FAILURES as second:
             raise StoreFailed(self.path, f"a failed write cannot be rolled back: {second}") from error
         if isinstance(error, sqlite3.Error | OverflowError | UnicodeError):
             raise translated(error, self.path, part=part) from error
@@ -315,7 +316,7 @@ class SagaStore(SagaQueries):
         check_process(self._pid)
         try:
             return shrink_wal(self._connection)
-        except sqlite3.Error as error:
+        except FAILURES as error:
             what = translated(error, self.path)
             if isinstance(what, StoreFailed | CorruptStore):
                 raise what from error
@@ -383,7 +384,7 @@ class SagaStore(SagaQueries):
     def _read(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         try:
             return self._execute(statement, values).fetchall()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise translated(error, self.path) from error
 
 

@@ -110,7 +110,7 @@ def test_the_id_of_the_store_is_kept_from_owner_to_owner(files: StoreFiles) -> N
         assert (owner.since, owner.store_id) == ("2025-01-02T00:00:00Z", "a-store")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"pid":"x"}', b"\x00" * 100])
+@pytest.mark.parametrize("content", [b"", b"{", b'{"pid":"x"}', b'{"pid":1,"since":"\xb7"}', b"\x00" * 100])
 def test_a_lock_file_that_cannot_be_read_is_no_obstacle(files: StoreFiles, content: bytes) -> None:
     files.make_directory()
     Path(files.lock).write_bytes(content)
