@@ -96,7 +96,11 @@ class SteadyClock:
         """Say so once until it works again: it is asked many times a second."""
         if not self._failed:
             self._failed = True
-            log.error("clock_failed", kind=type(error).__name__)
+            log.error("clock_failed", kind=_name_of(type(error)))
+
+
+_name_of = type.__dict__["__name__"].__get__
+"""Returns the name of a class; asked for as an attribute, it may be whatever the author's metaclass does."""
 
 
 class SystemClock:

@@ -216,14 +216,24 @@ def test_a_fork_that_comes_back_from_a_handler_ends(
 # --- what the application configures ---
 
 
+class _Nameless(type):
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        raise MemoryError
+
+
+class HasNoName(BaseException, metaclass=_Nameless):
+    """Whoever asks for the name of its class gets another error."""
+
+
 class Failing(VirtualClock):
     """A clock that fails whenever it is told to."""
 
-    fails = False
+    fails: BaseException | None = None
 
     def now_ms(self) -> int:
         if self.fails:
-            raise SystemExit("no time")
+            raise self.fails
         return super().now_ms()
 
     def seconds_until(self, due_ms: int) -> float | None:
@@ -232,12 +242,13 @@ class Failing(VirtualClock):
         return super().seconds_until(due_ms)
 
 
-def test_a_clock_that_fails_stands_still(open_runtime: OpenRuntime) -> None:
+@pytest.mark.parametrize("error", [SystemExit("no time"), HasNoName()], ids=["exits", "nameless"])
+def test_a_clock_that_fails_stands_still(open_runtime: OpenRuntime, error: BaseException) -> None:
     clock = Failing()
     runtime = open_runtime(Desk, sagas=[Keep], clock=clock)
-    clock.fails = True
+    clock.fails = error
     assert runtime.start(Keep, Job("a"), id="a").wait(DEADLINE).completed
-    clock.fails = False
+    clock.fails = None
     clock.advance(timedelta(days=1))
     runtime.start(Keep, Job("b"), id="b").wait(DEADLINE)
     first, second = runtime.find("a"), runtime.find("b")
