@@ -15,7 +15,8 @@ import msgspec
 from reliability.shop.business import CONTEXT_NAMES
 from reliability.shop.pages import DATABASES
 from saga.machine import decode_records
-from saga.store import whole
+from saga.store import JournalRow
+from saga.store.queries import JOURNAL_COLUMNS
 
 __all__ = ["AUTHORS", "Outcome", "Tables", "outcome", "tables"]
 
@@ -75,12 +76,11 @@ def outcome(store: Path) -> Outcome:
             )
         }
         found["journals"] = dict[str, Counter[str]]()
-        for id, records, form in execute(
-            "SELECT s.id, CAST(j.records AS BLOB), (SELECT CAST(text AS BLOB) FROM forms f WHERE f.no = j.form_no)"
-            " FROM journal j JOIN sagas s ON s.no = j.saga_no ORDER BY j.no"
-        ):
-            said = records if form is None else whole(form, records)
-            found["journals"].setdefault(id, Counter()).update(map(_said, decode_records(said)))
+        ids = dict(execute("SELECT no, id FROM sagas").fetchall())
+        for row in map(JournalRow._make, execute(f"SELECT {JOURNAL_COLUMNS} FROM journal ORDER BY no")):
+            if row.saga_no in ids:
+                journal = found["journals"].setdefault(ids[row.saga_no], Counter())
+                journal.update(map(_said, decode_records(row.records or b"")))
         events = "SELECT type, key, payload, source FROM events"
         found["events"] = sorted(map(repr, execute(events)))
         found["schedules"] = sorted(

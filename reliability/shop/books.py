@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from reliability.shop.business import MONEY, PIECES, UNDONE_BY
 from saga.machine import decode_records
 from saga.machine import records as r
-from saga.store import whole
+from saga.store import JournalRow
+from saga.store.queries import JOURNAL_COLUMNS
 
 __all__ = ["Books", "ContextBook", "SagaBook", "Told", "against", "at_the_end"]
 
@@ -61,11 +62,10 @@ _NOTES: dict[bytes, tuple[Note, ...]] = {}
 """Digest of a row of a journal → what is of interest in it; states that are looked at have most rows in common."""
 
 
-def _notes(records: bytes, form: bytes | None, digest: bytes) -> tuple[Note, ...]:
-    notes = _NOTES.get(digest)
+def _notes(row: JournalRow) -> tuple[Note, ...]:
+    notes = _NOTES.get(row.digest)
     if notes is None:
-        said = records if form is None else whole(form, records)
-        notes = _NOTES[digest] = tuple(_note(decode_records(said)))
+        notes = _NOTES[row.digest] = tuple(_note(decode_records(row.records or b"")))
     return notes
 
 
@@ -117,13 +117,10 @@ class SagaBook:
         self.done: dict[str, list[str]] = {id: [] for id in self.status}
         """Saga → what it has done that can be undone, in order."""
         self.undone: dict[str, list[str]] = {id: [] for id in self.status}
-        rows = execute(
-            "SELECT saga_no, CAST(records AS BLOB), (SELECT CAST(text AS BLOB) FROM forms WHERE no = form_no), digest"
-            " FROM journal ORDER BY saga_no, seq"
-        )
-        for no, records, form, digest in rows:
-            id = ids[no]
-            for what, path, whom in _notes(records, form, digest):
+        rows = execute(f"SELECT {JOURNAL_COLUMNS} FROM journal ORDER BY saga_no, seq")
+        for row in map(JournalRow._make, rows):
+            id = ids[row.saga_no]
+            for what, path, whom in _notes(row):
                 match what:
                     case "sent":
                         self.sent[f"{id}:{path}"] = whom
