@@ -1,8 +1,9 @@
 """Statements over many rows at once.
 
 Python's sqlite3 gives up the interpreter lock around every step of a statement, and may wait milliseconds to
-get it back while other threads compute. So rows are written by statements with many of them, in a few sizes,
-each of which is prepared once and then found in the statement cache by its text.
+get it back while other threads compute. So all rows of one kind are written by one statement, which has room for at
+least so many. There is one for each of a few sizes, prepared once and then found in the statement cache by its text;
+what is left of its room is filled with rows of `NOTHING`, which change nothing.
 
 Binding has its price, too (Python 3.11, per value): 25 ns for an int or str, 130 ns for a bytearray, but 500
 ns for None and 700 ns for bytes, which go through the adapters. So the stores bind JSON as str, digests as
@@ -16,7 +17,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
-__all__ = ["MAYBE", "NOTHING", "SMALL_SIZES", "Bulk", "Execute", "flat"]
+__all__ = ["MAYBE", "NOTHING", "SMALL_SIZES", "Bulk", "Execute", "Inserts", "flat"]
 
 Execute: TypeAlias = Callable[..., sqlite3.Cursor]
 
@@ -24,13 +25,12 @@ NOTHING: Final = 0.5
 MAYBE: Final = f"nullif(?,{NOTHING})"
 """The placeholder of a column that may be NULL."""
 
-SIZES = (256, 64, 32, 16, 8, 4, 2, 1)
-"""How many rows one statement takes. Any number below 64 is written with six statements at most. What a row
-costs is the same from 32 rows on; the largest size is for what was said above. It takes 0.5 MB and 7 ms to
-prepare, once.
+SIZES = (1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256)
+"""How many rows one statement takes. What a row costs is the same from 32 rows on; the largest size is for what was
+said above. It takes 0.5 MB and 7 ms to prepare, once.
 """
 
-SMALL_SIZES = SIZES[1:]
+SMALL_SIZES = SIZES[:7]
 """For statements that grow faster with their rows than an INSERT does."""
 
 
@@ -40,13 +40,14 @@ def flat(rows: Sequence[tuple[Any, ...]]) -> list[Any]:
 
 
 class Bulk:
-    """One kind of write, prepared for several numbers of rows: `before (row), (row), ... after`.
+    """One kind of write, prepared for several numbers of rows: `before (row), (row), ... after`. It must not change
+    anything for a row of nothing but `NOTHING`.
 
     Rows to be deleted are written `between=" OR "`: SQLite then looks each up by its key, whereas
     `(a, b) IN (VALUES ...)` reads the whole table.
     """
 
-    __slots__ = ("_flatten", "_sizes", "_statements")
+    __slots__ = ("_empty", "_flatten", "_largest", "_sizes", "_statements")
 
     def __init__(
         self,
@@ -59,17 +60,34 @@ class Bulk:
         sizes: Sequence[int] = SIZES,
     ) -> None:
         self._flatten = flatten
-        self._statements = {size: f"{before} {between.join([row] * size)} {after}" for size in sizes}
-        self._sizes = tuple(sizes)
+        self._statements = {
+            size: self._statement(before, between.join([row] * size), after, size) for size in sizes
+        }
+        self._sizes = [min(size for size in sizes if size >= rows) for rows in range(max(sizes) + 1)]
+        """Number of rows → size of the statement for them."""
+        self._largest = max(sizes)
+        self._empty = [NOTHING] * row.count("?")
+
+    @staticmethod
+    def _statement(before: str, rows: str, after: str, size: int) -> str:
+        return f"{before} {rows} {after}"
 
     def run(self, execute: Callable[[str, list[Any]], sqlite3.Cursor], rows: Sequence[Any]) -> None:
-        """Write `rows` with as few statements as there are sizes for. Errors of sqlite3 pass through."""
-        flatten, done, count = self._flatten, 0, len(rows)
-        whole = self._statements.get(count)
-        if whole is not None:  # one saga at a time has one row of each kind
-            execute(whole, flatten(rows))
-            return
-        for size in self._sizes:
-            while count - done >= size:
-                execute(self._statements[size], flatten(rows[done : done + size]))
-                done += size
+        """Write `rows`, with one statement if there is one so large. Errors of sqlite3 pass through."""
+        while len(rows) > self._largest:
+            execute(self._statements[self._largest], self._flatten(rows[: self._largest]))
+            rows = rows[self._largest :]
+        if rows:
+            size = self._sizes[len(rows)]
+            execute(self._statements[size], self._flatten(rows) + self._empty * (size - len(rows)))
+
+
+class Inserts(Bulk):
+    """The same for `INSERT INTO table (columns)`, of which `before` is the whole, and in `after` there may be what is
+    to be done on conflicts."""
+
+    @staticmethod
+    def _statement(before: str, rows: str, after: str, size: int) -> str:
+        if size == 1:
+            return f"{before} VALUES {rows} {after}"
+        return f"{before} SELECT * FROM (VALUES {rows}) WHERE column1 <> {NOTHING} {after}"

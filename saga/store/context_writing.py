@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from saga.store.authorizer import Guard
-from saga.store.bulk import MAYBE, NOTHING, Bulk, flat
+from saga.store.bulk import MAYBE, NOTHING, Bulk, Inserts, flat
 from saga.store.context_rows import OUTBOX_COLUMNS, RETRY_COLUMNS, InboxTuple
 from saga.store.digest import row_digest
 
@@ -54,21 +54,21 @@ class Statements:
         self.savepoint = mark("SAVEPOINT _saga_command")
         self.undo = mark("ROLLBACK TO _saga_command")
         self.release = mark("RELEASE _saga_command")
-        self.inbox = Bulk(
-            "INSERT INTO _saga_inbox (command_id, number, outcome, answer, code, reason, at_ms, row_digest) VALUES",
+        self.inbox = Inserts(
+            "INSERT INTO _saga_inbox (command_id, number, outcome, answer, code, reason, at_ms, row_digest)",
             f"(?,{MAYBE},?,{MAYBE},{MAYBE},{MAYBE},?,?)",
             mark(""),
             flatten=_flat_inbox,
         )
-        self.sent = Bulk("INSERT INTO _saga_sent (command_id, type) VALUES", "(?,?)", mark(""), sizes=(8, 1))
-        self.outbox = Bulk(
-            f"INSERT INTO _saga_outbox ({OUTBOX_COLUMNS}, row_digest) VALUES",
+        self.sent = Inserts("INSERT INTO _saga_sent (command_id, type)", "(?,?)", mark(""), sizes=(8, 1))
+        self.outbox = Inserts(
+            f"INSERT INTO _saga_outbox ({OUTBOX_COLUMNS}, row_digest)",
             f"(?,?,?,{MAYBE},?,?,?,{MAYBE},?)",
             mark(""),
             flatten=_flat_outbox,
         )
-        self.positions = Bulk(
-            "INSERT INTO _saga_positions (event_type, began, position, row_digest) VALUES",
+        self.positions = Inserts(
+            "INSERT INTO _saga_positions (event_type, began, position, row_digest)",
             "(?,?,?,?)",
             mark("ON CONFLICT DO UPDATE SET position = excluded.position, row_digest = excluded.row_digest"),
             flatten=_flat_positions,
@@ -81,8 +81,8 @@ class Statements:
             between=" OR ",
             sizes=(8, 1),
         )
-        self.retries = Bulk(
-            f"INSERT INTO _saga_retries ({RETRY_COLUMNS}, row_digest) VALUES",
+        self.retries = Inserts(
+            f"INSERT INTO _saga_retries ({RETRY_COLUMNS}, row_digest)",
             f"(?,?,?,{MAYBE},?,?,?,?,?,?)",
             mark(
                 "ON CONFLICT DO UPDATE SET attempt = excluded.attempt, due_ms = excluded.due_ms,"

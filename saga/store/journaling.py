@@ -7,7 +7,7 @@ from typing import Any
 
 from saga.seams import seam
 from saga.store.batch import JournalTuple
-from saga.store.bulk import MAYBE, NOTHING, Bulk, Execute
+from saga.store.bulk import MAYBE, NOTHING, Execute, Inserts
 
 __all__ = ["JournalWriter"]
 
@@ -19,8 +19,8 @@ class JournalWriter:
         self._numbers: dict[bytes, int] = {b"": 0}
         self._new: list[bytes] = []
         self._next = 1
-        self._rows = Bulk(
-            "INSERT INTO journal (saga_no, seq, at_ms, cause, encoding, records, digest, form_no) VALUES",
+        self._rows = Inserts(
+            "INSERT INTO journal (saga_no, seq, at_ms, cause, encoding, records, digest, form_no)",
             f"(?,?,?,{MAYBE},?,?,?,nullif(?,0))",
             flatten=self._flat,
         )

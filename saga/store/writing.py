@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from saga.store.batch import Definition, NewEvent, NewSaga, SagaUpdate, ScheduleRow
-from saga.store.bulk import MAYBE, NOTHING, SMALL_SIZES, Bulk, Execute, flat
+from saga.store.bulk import MAYBE, NOTHING, SMALL_SIZES, Bulk, Execute, Inserts, flat
 from saga.store.digest import row_digest
 from saga.store.journaling import JournalWriter
 
@@ -47,21 +47,21 @@ def _with_digest(*row: Any) -> tuple[Any, ...]:
     return (*row, row_digest(*row))
 
 
-_DEFINITIONS = Bulk(
-    "INSERT INTO definitions (no, name, version, hash, graph, first_used_ms) VALUES",
+_DEFINITIONS = Inserts(
+    "INSERT INTO definitions (no, name, version, hash, graph, first_used_ms)",
     "(?,?,?,?,?,?)",
     flatten=_flat_definitions,
     sizes=(1,),
 )
-_SAGAS = Bulk(
+_SAGAS = Inserts(
     "INSERT INTO sagas (no, id, definition_no, status, busy, started_ms, ended_ms, input_type, input_digest,"
-    " correlation, causation, first_event_no, row_digest) VALUES",
+    " correlation, causation, first_event_no, row_digest)",
     f"(?,?,?,?,?,?,{MAYBE},?,?,?,{MAYBE},?,?)",
     flatten=_flat_sagas,
 )
-_TAGS = Bulk("INSERT INTO tags (saga_no, key, value) VALUES", "(?,?,?)")
-_EVENTS = Bulk(
-    "INSERT INTO events (no, id, type, key, payload, at_ms, source, correlation, causation, row_digest) VALUES",
+_TAGS = Inserts("INSERT INTO tags (saga_no, key, value)", "(?,?,?)")
+_EVENTS = Inserts(
+    "INSERT INTO events (no, id, type, key, payload, at_ms, source, correlation, causation, row_digest)",
     f"(?,?,?,{MAYBE},?,?,?,?,{MAYBE},?)",
     flatten=_flat_events,
 )
@@ -114,8 +114,8 @@ class _Settings:
         self._over = Bulk(
             f"DELETE FROM {table} WHERE", f"({owner} = ? AND {name} = ?)", between=" OR ", sizes=SMALL_SIZES
         )
-        self._set = Bulk(
-            f"INSERT INTO {table} ({owner}, {name}, {', '.join(columns)}) VALUES",
+        self._set = Inserts(
+            f"INSERT INTO {table} ({owner}, {name}, {', '.join(columns)})",
             values,
             f"ON CONFLICT DO UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in columns)}",
         )
@@ -172,8 +172,8 @@ _SAGA_UPDATES = _SagaUpdates(
     f"status = ?, busy = ?, ended_ms = {MAYBE}, refusal_code = {MAYBE}, refusal_reason = {MAYBE}",
 )
 _PARTICIPANTS = _Participants(
-    Bulk(
-        "INSERT INTO participants (name, kind, next_number, commit_no, outbox_no, row_digest) VALUES",
+    Inserts(
+        "INSERT INTO participants (name, kind, next_number, commit_no, outbox_no, row_digest)",
         "(?,?,?,?,?,?)",
         "ON CONFLICT DO UPDATE SET kind = excluded.kind, next_number = excluded.next_number,"
         " commit_no = excluded.commit_no, outbox_no = excluded.outbox_no, row_digest = excluded.row_digest",
