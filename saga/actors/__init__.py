@@ -4,7 +4,7 @@
     worker        the base of all: nothing raised in it stops anything but itself
     coordinator   drives `coordination.coordinator`
     context       drives `coordination.context`
-    gateway       drives `coordination.gateway`; `pool` lends it as many threads as it may use
+    gateway       drives `coordination.gateway`; `pool` lends it as many threads as it may use, `loop` as many tasks
     timekeeper    waits for the next due time, for everybody
     supervisor    restarts those who have died, and sees who hangs
     crew          all of them: how they are started, in which order, and how they are stopped

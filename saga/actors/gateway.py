@@ -6,12 +6,12 @@ and `async def` handlers on an event loop of their own, so many at a time.
 
 from __future__ import annotations
 
-import asyncio
 import threading
-import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
+from saga.actors.loop import CallLoop
 from saga.actors.mailbox import Mailbox
 from saga.actors.pool import Pool
 from saga.actors.worker import Crash, Worker, enter_actor
@@ -66,30 +66,20 @@ class GatewayActor(Worker):
         self._busy = watch.add(name, hang_s)
         self._driver: GatewayDriver
         self._pool: Pool | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._loop_thread: threading.Thread | None = None
-        self._loop_over = False
-        self._slots: asyncio.Semaphore | None = None
-        self._for_loop: list[Coroutine[Any, Any, None]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: CallLoop | None = None
         self._local = threading.local()
 
     def open(self) -> None:
         """Make the gateway and its threads."""
         gateway = self._make()
         self._driver = GatewayDriver(gateway)
-        concurrency = gateway.concurrency
+        concurrency, name = gateway.concurrency, f"saga-{self._name}"
         if concurrency > 1 and self._driver.has_sync:
-            self._pool = Pool(
-                concurrency, f"saga-{self._name}", self._enter, self._in_pool, self._leave, self._failed
-            )
+            self._pool = Pool(concurrency, name, self._enter, self._in_pool, self._leave, self._failed)
         if self._driver.has_async:
-            self._loop = asyncio.new_event_loop()
-            self._slots = asyncio.Semaphore(concurrency)
-            self._loop_thread = threading.Thread(
-                target=self._run_loop, name=f"saga-{self._name}-loop", daemon=True
-            )
-            self._loop_thread.start()
+            watched = partial(self._watch.add, self._name, self._hang_s)
+            enter, unwatch = partial(enter_actor, self._name), self._watch.remove
+            self._loop = CallLoop(concurrency, name, enter, self._in_loop, watched, unwatch, self._failed)
 
     def _enter(self) -> None:
         enter_actor(self._name)
@@ -97,16 +87,6 @@ class GatewayActor(Worker):
 
     def _leave(self) -> None:
         self._watch.remove(self._local.busy)
-
-    def _run_loop(self) -> None:
-        enter_actor(self._name)
-        assert self._loop is not None
-        asyncio.set_event_loop(self._loop)
-        try:
-            while not self._loop_over:
-                self._loop.run_forever()  # a handler that stops its loop stops no other
-        finally:
-            self._loop.close()
 
     # --- messages ---------------------------------------------------------------------------------
 
@@ -116,20 +96,24 @@ class GatewayActor(Worker):
         Each answer leaves before the next call begins: nobody knows how long that takes, and should the process end
         meanwhile, what has ended would be begun again.
         """
+        alone = self._pool is None and self._loop is None
         try:
             for n, message in enumerate(messages):
                 if self.mailbox.shut:
                     break
                 try:
-                    if type(message) is Deliver:
-                        self._deliver(message)
-                    else:
+                    if type(message) is not Deliver:
                         self._take(message)
+                    elif alone:
+                        self._call(message, self._busy)
+                    else:
+                        self._deliver(message)
                 except BaseException:
                     self.mailbox.put_back(messages[n + 1 :])
                     raise
         finally:
-            self._wake_loop()
+            if self._loop is not None:
+                self._loop.wake()
 
     def _take(self, message: Any) -> None:
         if type(message) is Inquire:
@@ -141,15 +125,21 @@ class GatewayActor(Worker):
             raise message.error
 
     def _deliver(self, message: Deliver) -> None:
-        if self._loop is not None and self._driver.is_async(message.type):
-            self._book.accept(message.command_id)
-            self._in_loop(self._call_async(message))
-        elif self._pool is not None:
-            self._book.accept(message.command_id)
-            self._pool.submit(message)
-        else:
-            self._wake_loop()  # what was to begin there does not wait for this call
+        elsewhere = self._elsewhere(message)
+        if elsewhere is None:
             self._call(message, self._busy)
+        else:
+            self._book.accept(message.command_id)
+            elsewhere.submit(message)
+
+    def _elsewhere(self, message: Deliver | Direct) -> CallLoop | Pool | None:
+        """Return who is to make this call; None when it is made here and now."""
+        if self._loop is not None:
+            if self._driver.is_async(message.type):
+                return self._loop
+            if self._pool is None:
+                self._loop.wake()  # what is to begin there does not wait for this call
+        return self._pool
 
     def _call(self, message: Deliver, busy: Busy) -> None:
         """Make a call, unless it is void or was begun before."""
@@ -164,13 +154,11 @@ class GatewayActor(Worker):
             self._resolve(inquiry, "unknown")  # a call that has failed leaves the outcome unknown
 
     def _direct(self, message: Direct) -> None:
-        if self._driver.is_async(message.type):
-            self._in_loop(self._direct_async(message))
-        elif self._pool is not None:
-            self._pool.submit(message)
-        else:
-            self._wake_loop()
+        elsewhere = self._elsewhere(message)
+        if elsewhere is None:
             _reply(message, self._driver.call(message, self._busy))
+        else:
+            elsewhere.submit(message)
 
     def _inquire(self, message: Inquire) -> None:
         outcome = self._book.inquire(message)
@@ -198,102 +186,36 @@ class GatewayActor(Worker):
         else:
             self._call(message, self._local.busy)
 
-    def _in_loop(self, call: Coroutine[Any, Any, None]) -> None:
-        self._for_loop.append(call)
-
-    def _wake_loop(self) -> None:
-        """Hand over what the event loop is to do, all at once: to wake it takes longer than to begin a call."""
-        if self._for_loop:
-            assert self._loop is not None
-            calls, self._for_loop = self._for_loop, []
-            self._loop.call_soon_threadsafe(self._begin, calls)
-
-    def _begin(self, calls: list[Coroutine[Any, Any, None]]) -> None:
-        assert self._loop is not None
-        for call in calls:
-            task = self._loop.create_task(self._guarded(call))
-            self._tasks.add(task)  # the loop itself forgets what it runs
-            task.add_done_callback(self._tasks.discard)
-
-    async def _guarded(self, call: Coroutine[Any, Any, None]) -> None:
-        assert self._slots is not None
-        try:
-            async with self._slots:
-                await call
-        except BaseException as error:
-            self._failed(error)
-
-    async def _call_async(self, message: Deliver) -> None:
-        if not self.mailbox.shut and self._book.begin(message.command_id):
-            self._end(message, await self._watched(message))
-
-    async def _direct_async(self, message: Direct) -> None:
-        if not self.mailbox.shut:
-            _reply(message, await self._watched(message))
-
-    async def _watched(self, message: Deliver | Direct) -> Ended:
-        """Make a call, which is reported like any other when it hangs: each has a `Busy` of its own."""
-        busy = self._watch.add(self._name, self._hang_s, _trace_of(asyncio.current_task()))
-        try:
-            return await self._driver.call_async(message, busy)
-        finally:
-            self._watch.remove(busy)
+    async def _in_loop(self, message: Deliver | Direct, busy: Busy) -> None:
+        if self.mailbox.shut:
+            return  # see `_in_pool`
+        if isinstance(message, Direct):
+            _reply(message, await self._driver.call_async(message, busy))
+        elif self._book.begin(message.command_id):
+            self._end(message, await self._driver.call_async(message, busy))
 
     # --- the end ----------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Wait for the calls that are running; those that wait do not begin."""
-        if self._pool is not None:
-            self._pool.close(wait=True)
-        self._stop_loop()
-        if self._loop_thread is not None:
-            self._loop_thread.join()
+        for each in (self._pool, self._loop):
+            if each is not None:
+                each.close(wait=True)
         self._watch.remove(self._busy)
 
     def abandon(self) -> None:
         """See `Worker`. Commands that nobody has begun with come again; what the application sent does not."""
-        if self._pool is not None:
-            left = self._pool.close(wait=False)
-            for message in left:
-                if type(message) is Deliver:
-                    self._book.lost(message.command_id)
-            self.mailbox.put_back([message for message in left if type(message) is Direct])
-        self._stop_loop()
+        left: list[Any] = []
+        for each in (self._pool, self._loop):
+            if each is not None:
+                left += each.close(wait=False)
+        for message in left:
+            if type(message) is Deliver:
+                self._book.lost(message.command_id)
+        self.mailbox.put_back([message for message in left if type(message) is Direct])
         self._watch.remove(self._busy)
-
-    def _stop_loop(self) -> None:
-        if self._loop is None:
-            return
-        loop = self._loop
-
-        async def finish() -> None:
-            calls = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            await asyncio.gather(*calls, return_exceptions=True)
-            self._loop_over = True
-            loop.call_soon(loop.stop)
-
-        asyncio.run_coroutine_threadsafe(finish(), loop)
 
 
 def _reply(message: Direct, ended: Ended) -> None:
     outcome, _, value, reason, code, _ = ended
     message.reply(outcome, value, reason, code)
-
-
-def _trace_of(task: asyncio.Task[Any] | None) -> Callable[[], str]:
-    """Return what tells where a task waits: the way down from await to await; nothing while it is running."""
-
-    def trace() -> str:
-        lines: list[str] = []
-        at: Any = None if task is None else task.get_coro()
-        while at is not None:
-            frame = getattr(at, "cr_frame", None) or getattr(at, "gi_frame", None)
-            if frame is None:
-                break
-            if getattr(at, "cr_running", False) and getattr(at, "cr_await", None) is None:
-                return ""  # the stack of its thread tells more
-            lines += traceback.format_stack(frame, limit=1)
-            at = getattr(at, "cr_await", None) or getattr(at, "gi_yieldfrom", None)
-        return "".join(lines)
-
-    return trace
