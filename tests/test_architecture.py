@@ -61,6 +61,7 @@ HOUSE = (
     Layer("machine", EFFECTS, pure=True),  # decide, evolve, pending
     Layer("log"),  # logs of which nothing comes back
     Layer("store", owns={"sqlite3", "sqlite_utils"}),
+    Layer("journal", EFFECTS, pure=True),  # its rows, and what happened by them
     Layer("history", EFFECTS, pure=True),  # a journal as a person reads it
     Layer("tasks", EFFECTS, pure=True),  # what persons are to decide, as an application lists it
     Layer("schedules", EFFECTS, pure=True),  # recurring starts, as an application lists them

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reliability.crash.shop import MONEY, PIECES, Processor
-from saga.machine import Record, decode_records
+from saga.journal import records_of
+from saga.machine import Record
 from saga.machine import records as r
 from saga.store import SagaRow, StoreFiles, StoreReader, verify
 
@@ -42,8 +43,7 @@ class Books:
             self.participants = reader.participants()
             self.schedules = reader.schedules()
         self.records: dict[str, list[Record]] = {
-            id: [record for row in journal for record in decode_records(row.records or b"[]")]
-            for id, journal in self.journals.items()
+            id: list(records_of(journal)) for id, journal in self.journals.items()
         }
         self.calls = Processor(store.with_name("processor.log")).lines()
         self._effects: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -295,7 +295,7 @@ def timers_fire_once_and_never_early(books: Books) -> None:
     for id, journal in books.journals.items():
         due: dict[str, int] = {}
         for row in journal:
-            for record in decode_records(row.records or b"[]"):
+            for record in records_of([row]):
                 match record:
                     case r.CommandSent(due=int()) | r.WaitBegun(due=int()):
                         due[record.path] = record.due  # type: ignore[assignment]

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reliability.crash.trips import IDS, ROOMS
-from saga.machine import Record, command_id, decode_records
+from saga.journal import records_of
+from saga.machine import Record, command_id
 from saga.machine import records as r
 from saga.store import StoreReader
 from saga.verification import verify_store
@@ -45,8 +46,7 @@ class Diary:
             self.events = reader.events(limit=100_000)
             self.left = [*reader.timers(), *reader.waits(), *reader.incidents(), *reader.open_tasks()]
         self.records: dict[str, list[Record]] = {
-            id: [record for row in journal for record in decode_records(row.records or b"[]")]
-            for id, journal in journals.items()
+            id: list(records_of(journal)) for id, journal in journals.items()
         }
         self.effects: Counter[tuple[str, str, int]] = Counter(
             effect for context in ("agency", "bank") for effect in _effects(store / f"{context}.db")

@@ -25,7 +25,8 @@ from reliability.sim.plan import Entry
 from reliability.sim.props import PROPS
 from saga.coordination.envelopes import RetryDeliveries
 from saga.coordination.requests import Tick
-from saga.machine import Record, State, decode_records, pending, replay
+from saga.journal import records_of
+from saga.machine import Record, State, pending, replay
 from saga.machine import records as r
 from saga.messages import type_name
 from saga.participants import Context, listeners_of, participant_name
@@ -98,7 +99,7 @@ def check_crash(world: World, life: Life | None) -> None:
         for no, instance in life.coordinator.ledger.cache._known.items():
             rows = journals.get(no, [])
             if instance.state is not None and instance.seq == (rows[-1].seq if rows else 0):
-                replayed = replay(_records(rows))
+                replayed = replay(records_of(rows))
                 hold(replayed == instance.state, f"I8: saga {no} in memory is not what its journal says")
     verify(world)
 
@@ -123,10 +124,6 @@ def _journals(world: World) -> dict[int, list[JournalRow]]:
     for row in map(JournalRow._make, rows.fetchall()):
         journals.setdefault(row.saga_no, []).append(row)
     return journals
-
-
-def _records(rows: list[JournalRow]) -> list[Record]:
-    return [record for row in rows for record in decode_records(row.records or b"[]")]
 
 
 # --- at the end -------------------------------------------------------------------------------------
@@ -198,10 +195,10 @@ def _journals_make_sense(world: World) -> None:
     sagas = {}
     effects, undone = _what_was_done(world)
     for rows in _journals(world).values():
-        records = _records(rows)
+        records = list(records_of(rows))
         state: State = replay(records)
         graph = definitions[state.saga, state.version]
-        times = [row.at_ms for row in rows for _ in decode_records(row.records or b"[]")]
+        times = [row.at_ms for row in rows for _ in records_of([row])]
         check_journal(records)
         check_state(state, pending(state))
         what_was_done_is_undone_in_reverse(records)

@@ -19,6 +19,7 @@ from saga.coordination.context import ContextDriver, RetryDue
 from saga.coordination.coordinator import Coordinator
 from saga.coordination.definitions import Definitions
 from saga.coordination.envelopes import Consult, Direct, RetryDeliveries
+from saga.coordination.giving_up import GivingUp
 from saga.coordination.guard import Busy
 from saga.coordination.instances import Instance
 from saga.coordination.opening import lay_lanes, match_definitions
@@ -40,7 +41,7 @@ from saga.store import (
 if TYPE_CHECKING:
     from reliability.sim.world import World
 
-__all__ = ["Fallen", "Life", "SimCoordinator"]
+__all__ = ["Fallen", "Life"]
 
 PEOPLE: list[Participant] = read_participants(PARTICIPANTS, Definitions(SAGAS).given)
 
@@ -49,14 +50,15 @@ class Fallen(BaseException):
     """A participant dies of this, and of nothing that is its own fault; the process lives."""
 
 
-class SimCoordinator(Coordinator):
-    """What the real one survives, since it is a bug of ours, is a violation here."""
+def _hold_against(giving_up: GivingUp, broke: Callable[[str], None]) -> None:
+    """What the real coordinator survives, since it is a bug of ours, is a violation here."""
+    give_up = giving_up.give_up
 
-    broke: Callable[[str], None]
+    def broken(instance: Instance, reason: str) -> None:
+        broke(f"saga {instance.no} was given up: {reason}")
+        give_up(instance, reason)
 
-    def _give_up(self, instance: Instance, reason: str) -> None:
-        self.broke(f"saga {instance.no} was given up: {reason}")
-        super()._give_up(instance, reason)
+    giving_up.give_up = broken  # type: ignore[method-assign]
 
 
 class SimSagaStore(SagaStore):
@@ -160,7 +162,7 @@ class Life:
         self.running = Running([0] * sum(counts.values()), counts)
         definitions = self.definitions = Definitions(SAGAS)
         match_definitions(store, definitions)
-        coordinator = self.coordinator = SimCoordinator(
+        coordinator = self.coordinator = Coordinator(
             store,
             definitions,
             self,
@@ -169,7 +171,7 @@ class Life:
             cache_limit=knobs.cache,
             max_active=knobs.max_active,
         )
-        coordinator.broke = world.broke
+        _hold_against(coordinator.giving_up, world.broke)
         lay_lanes(coordinator, store, PEOPLE, self.boxes)
         for lane in coordinator.dispatcher.lanes.values():
             lane.credit = knobs.credit

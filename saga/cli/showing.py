@@ -15,7 +15,8 @@ from saga.cli.values import first_line, iso, lasted, moment
 from saga.cli.waiting import advice, replayed, sentence, waiting_for
 from saga.errors import CorruptStore, UnknownSaga
 from saga.history import HistoryEntry, read_history
-from saga.machine import State, Status, Unfitting, command_id, decode_records
+from saga.journal import records_of
+from saga.machine import State, Status, Unfitting, command_id
 from saga.machine.records import CommandSent, UndoSent
 from saga.machine.state import REVERSAL, called, is_call
 from saga.store import JournalRow, SagaRow, StoreReader
@@ -124,18 +125,17 @@ def _details(reader: StoreReader, row: SagaRow, journal: list[JournalRow]) -> Sa
 
 def _calls(reader: StoreReader, saga_id: str, journal: list[JournalRow]) -> Iterator[CalledSaga]:
     """Yield the sagas that have carried out commands of this one, in the order in which they were called."""
-    for row in journal:
-        for record in decode_records(row.records or b"[]"):
-            if isinstance(record, CommandSent | UndoSent) and is_call(record.to) and record.type != REVERSAL:
-                name, version = called(record.to)
-                there = reader.saga(command_id(saga_id, record.path))
-                yield CalledSaga(
-                    path=record.path,
-                    id=command_id(saga_id, record.path),
-                    saga=name,
-                    version=version,
-                    status=None if there is None else there.status,
-                )
+    for record in records_of(journal):
+        if isinstance(record, CommandSent | UndoSent) and is_call(record.to) and record.type != REVERSAL:
+            name, version = called(record.to)
+            there = reader.saga(command_id(saga_id, record.path))
+            yield CalledSaga(
+                path=record.path,
+                id=command_id(saga_id, record.path),
+                saga=name,
+                version=version,
+                status=None if there is None else there.status,
+            )
 
 
 def _entry(entry: HistoryEntry) -> Entry:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import msgspec
 
 from saga.cli.output import Waiting
 from saga.cli.values import first_line, iso, moment
+from saga.journal import records_of
 from saga.machine import (
     DEADLINE,
     WAKE,
     State,
     Unfitting,
     command_id,
-    decode_records,
     pending,
     replay,
     timer_name,
@@ -29,9 +29,7 @@ __all__ = ["advice", "replayed", "sentence", "waiting_for"]
 def replayed(journal: Iterable[JournalRow]) -> State:
     """Return the state that a journal leads to. Raises Unfitting when it cannot be read."""
     try:
-        return replay(
-            record for row in journal if row.stored for record in decode_records(row.records or b"[]")
-        )
+        return replay(records_of(journal))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Unfitting(str(error)) from error
 
@@ -93,16 +91,11 @@ def _command(kind: str, visit: Visit, due: int | None) -> Waiting:
 
 def _suspended(journal: Iterable[JournalRow]) -> Waiting:
     last, at = "", None
-    for row, record in _records(journal):
-        if isinstance(record, Suspended):
-            last, at = record.reason, row.at_ms
-    return Waiting(kind="person", path="", incident="suspended", reason=last, since_at=iso(at))
-
-
-def _records(journal: Iterable[JournalRow]) -> Iterator[tuple[JournalRow, object]]:
     for row in journal:
-        for record in decode_records(row.records or b"[]"):
-            yield row, record
+        for record in records_of([row]):
+            if isinstance(record, Suspended):
+                last, at = record.reason, row.at_ms
+    return Waiting(kind="person", path="", incident="suspended", reason=last, since_at=iso(at))
 
 
 def sentence(waiting: Waiting) -> str:

@@ -16,12 +16,13 @@ Rules
 This package knows nothing of sagas, stores, threads or files. How to read it: `shapes` is what a type looks
 like once it was understood, `reading` understands it, `fingerprint`, `sameness` and `plainness` are made of it,
 `refusal` finds out what was wrong with a value, `type_codec` is the way in, `registry` keeps the types of one
-runtime.
+runtime. `decoding` is for JSON that is no author's value.
 """
 
+from saga.codec.decoding import decoding
 from saga.codec.reading import check_type
 from saga.codec.registry import TypeRegistry
 from saga.codec.shapes import MAX_DEPTH
 from saga.codec.type_codec import MAX_BYTES, TypeCodec, codec_for
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "TypeCodec", "TypeRegistry", "check_type", "codec_for"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "TypeCodec", "TypeRegistry", "check_type", "codec_for", "decoding"]

@@ -13,6 +13,9 @@
     relay        the event log and who has read how far
     coordinator  one batch: stimuli, decisions, one commit, then messages
     answers      what an answer means to the saga that has asked
+    operating    what operators ask: actions on sagas, snapshots, looks
+    parking      what nobody here can carry out, until somebody can
+    giving_up    a saga whose memory cannot be trusted, and nobody else's
     timers       what falls due, and when the next one does
     pruning      letting go of what nobody needs any more
     listeners    who listens to which events, also those that are away

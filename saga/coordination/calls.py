@@ -55,12 +55,10 @@ class Calls:
         ledger: Ledger,
         definitions: Definitions,
         happen: Callable[[Instance, Stimulus, str | None], bool],
-        find: Callable[[str], Instance | None],
     ) -> None:
-        """`happen` lets something happen to a saga, guarded, and returns whether it did; `find` returns the saga of
-        this id, wherever it is."""
+        """`happen` lets something happen to a saga, guarded, and returns whether it did."""
         self._ledger, self._definitions = ledger, definitions
-        self._happen, self._find = happen, find
+        self._happen = happen
         self._begun: Counter[int] = Counter()
         self._origins: dict[int, int] = {}
         """Of a saga that this batch has started: the one which was there before and has led to it."""
@@ -94,7 +92,7 @@ class Calls:
             self._reverse(caller, caller.state.visits[path])
             return
         saga_id = command_id(caller.state.id, path)
-        there = self._find(saga_id)
+        there = self._ledger.find(saga_id)
         if there is not None and not _called_by(caller, there):
             what = f"the id {saga_id!r} is taken by a saga that it did not call; retry (with another id), or skip it"
             self._block(caller, path, "store", what)
@@ -139,7 +137,7 @@ class Calls:
 
     def _give_up(self, caller: Instance, path: str) -> None:
         """The caller does not want what it has called any more, and waits for its end; or it was never started."""
-        there = self._find(command_id(caller.state.id, path))
+        there = self._ledger.find(command_id(caller.state.id, path))
         if there is None or not _called_by(caller, there):
             self._happen(caller, s.Resolved(path, "not-done"), None)
         elif there.state.ended is not None:
@@ -151,7 +149,7 @@ class Calls:
         """The caller is being undone, and with it what it has called."""
         assert visit.undoes is not None
         saga_id, path = command_id(caller.state.id, visit.undoes.path), visit.path
-        there = self._find(saga_id)
+        there = self._ledger.find(saga_id)
         if there is None or not _called_by(caller, there):
             what = f"saga {saga_id!r}, which is to be undone, is not there; undo by hand what was done, and skip it"
             self._block(caller, path, "store", what)
@@ -176,7 +174,7 @@ class Calls:
         heard of the others, or should have done to them, a person lets happen again."""
         for path in caller.pending.calls:
             undoes = caller.state.visits[path].undoes
-            there = self._find(command_id(caller.state.id, path if undoes is None else undoes.path))
+            there = self._ledger.find(command_id(caller.state.id, path if undoes is None else undoes.path))
             if there is None or there.state.ended is not None or not _called_by(caller, there):
                 self._ledger.apply(caller, s.Blocked(path, "poison", reason), None)
 
@@ -186,7 +184,7 @@ class Calls:
         """A called saga has ended: its caller hears of it."""
         state = instance.state
         known = instance.caller_no
-        caller = self._ledger.cache.get(known) if known else self._find(state.parent)
+        caller = self._ledger.cache.get(known) if known else self._ledger.find(state.parent)
         if caller is None:
             log.error("caller_not_found", saga_id=state.id, caller=state.parent)
             return

@@ -4,7 +4,7 @@ Rules
 1. One batch, one commit. Nothing is acknowledged, sent or announced before it is on disk.
 2. A message about a saga that is over, unknown or elsewhere changes nothing and is no error.
 3. Disk full: the same rows are tried again, and nothing is sent. Any other failed write ends the coordinator.
-4. Rows that the schema refuses are traced to their saga; that one is given up, the others go through.
+4. Rows that the schema refuses concern their saga alone (`giving_up`).
 """
 
 from __future__ import annotations
@@ -22,26 +22,27 @@ from saga.coordination.answers import stimulus_of
 from saga.coordination.calls import Calls
 from saga.coordination.definitions import Definitions
 from saga.coordination.dispatch import Dispatcher, Lane
-from saga.coordination.envelopes import Answers, Mark, Notify, OutboxTaken, Recalled, Released
-from saga.coordination.evaluation import Author
+from saga.coordination.envelopes import Answers, Notify, OutboxTaken, Recalled, Released
+from saga.coordination.giving_up import GivingUp
 from saga.coordination.guard import Busy, describe
-from saga.coordination.instances import Instance, unreadable
+from saga.coordination.instances import Instance
 from saga.coordination.intake import Intake
 from saga.coordination.ledger import Effects, Ledger
 from saga.coordination.listeners import KnownListeners
 from saga.coordination.open_commands import OpenCommands
+from saga.coordination.operating import Operating
 from saga.coordination.outcome import Completions
+from saga.coordination.parking import Parking
 from saga.coordination.pruning import Pruning
 from saga.coordination.recovery import Recovery
 from saga.coordination.relay import Relay
 from saga.coordination.schedules import Schedules
 from saga.coordination.suspects import Suspects
 from saga.coordination.timers import Timers
-from saga.errors import NotAllowed, UnknownSaga, UsageError
 from saga.log import Log
 from saga.machine import NotPossible, Stimulus
 from saga.machine import stimuli as s
-from saga.machine.state import Phase, call_to
+from saga.machine.state import call_to
 from saga.seams import seam
 from saga.store import Batch, ConstraintFailed, SagaStore, TryAgain
 
@@ -116,7 +117,7 @@ class Coordinator:
             self.dispatcher.add_saga(
                 call_to(graph.name, graph.version), definition.input if answers else None
             )
-        self.ledger.calls = Calls(self.ledger, definitions, self._happen, self._find_id)
+        self.ledger.calls = Calls(self.ledger, definitions, self._happen)
         self._schedules = Schedules(store, definitions, self.ledger, self._find)
         self._timers = Timers(store, self.ledger, self._schedules, self._happen, surroundings.post)
         self._announcer = Announcer(store, self.ledger.cache, completions)
@@ -124,24 +125,29 @@ class Coordinator:
         self._intake = Intake(store, definitions, self.ledger, self._announcer, max_active)
         self._after_commit: list[Callable[[], None]] = []
         self._pruning = Pruning(store, self.ledger, self.relay, self._listeners, completions)
+        self.giving_up = GivingUp(store, self.ledger, self._announcer, surroundings.post)
+        self._parking = Parking(store, self.ledger, self.dispatcher, self._happen)
+        operating = Operating(
+            store, self.ledger, self.dispatcher, self._listeners, self._happen, self.after_commit
+        )
         self._take: dict[type, Callable[[Any], None]] = {
             Answers: self._answers,
             q.StartSagas: self._intake.add,
-            q.Act: self._act,
+            q.Act: operating.act,
             q.Publish: self._publish,
             q.SetSchedule: self._schedule,
             q.DropSchedule: self._schedule,
-            q.ForgetListener: self._forget_listener,
-            q.Cut: self._cut,
-            q.LetGo: self._let_go,
-            q.Look: self._look,
-            q.Query: self._query,
+            q.ForgetListener: operating.forget_listener,
+            q.Cut: operating.cut,
+            q.LetGo: lambda message: self.after_commit(lambda: self._pruning.let_go(message)),
+            q.Look: lambda message: self.after_commit(lambda: self._announcer.look_up(message.completion)),
+            q.Query: operating.query,
             q.Tick: self._tick,
             q.Lost: self._lost,
             q.Lowered: self._lowered,
             q.Raised: self._raised,
-            q.Blocked: self._blocked,
-            q.GivenUp: self._given_up,
+            q.Blocked: self._parking.blocked,
+            q.GivenUp: self.giving_up.park,
             q.Heard: lambda message: self.suspects.heard(message.context, message.nos),
             q.Recover: self._recover,
             Recalled: self._recalled,
@@ -214,36 +220,8 @@ class Coordinator:
                 if not self._world.pause(attempt):
                     raise
             except ConstraintFailed as error:
-                self._commit_singly(batch, effects, error)
+                self.giving_up.commit_singly(batch, effects, error)
                 return
-
-    def _commit_singly(self, batch: Batch, effects: Effects, error: ConstraintFailed) -> None:
-        """Find the saga whose rows the schema refuses; give it up (with those it calls), commit the others."""
-        log.error("rows_refused", part=error.part, reason=error.what)
-        for part in batch.split(self.ledger.linked_groups()):
-            try:
-                self._store.commit(part)
-            except ConstraintFailed as refused:
-                nos = part.sagas()
-                if not nos:
-                    raise
-                effects.leave_out(nos)
-                for no in nos:
-                    self._give_up(
-                        self.ledger.in_batch(no), f"its rows were refused by the store: {refused.what}"
-                    )
-
-    def _give_up(self, instance: Instance, reason: str) -> None:
-        """What is in memory cannot be trusted; on disk it is as it was at its last commit.
-
-        What it had been answered is lost to it, so its open commands are parked; a retry gets the stored answer.
-        """
-        self.ledger.cache.drop(instance.no)
-        self.ledger.given_up.add(instance.no)
-        saga_id = instance.state.id if instance.state else f"number {instance.no}"
-        log.error("saga_given_up", saga_id=saga_id, reason=reason)
-        self._announcer.given_up(saga_id, reason)
-        self._world.post(q.GivenUp(instance.no, reason))
 
     def settle(self) -> None:
         """Write what waits for the next commit, since there will be none."""
@@ -290,10 +268,14 @@ class Coordinator:
         for instance, before in effects.changed:
             self._announcer.changed(instance, before)
 
+    def after_commit(self, act: Callable[[], None]) -> None:
+        """Do this when the batch at hand is on disk."""
+        self._after_commit.append(act)
+
     def _set_timer(self) -> None:
         self._world.wake_at(None if self._recovering else self._timers.next_due)
 
-    # --- finding sagas ----------------------------------------------------------------------------
+    # --- sagas ------------------------------------------------------------------------------------
 
     def _happen(self, instance: Instance, stimulus: Stimulus, cause: str | None) -> bool:
         """Let something happen to a saga; a bug of ours costs this saga its memory, and nobody else anything.
@@ -306,7 +288,7 @@ class Coordinator:
             raise
         except BaseException as error:
             self.ledger.discard(instance)
-            self._give_up(instance, f"the machine failed: {describe(error)}")
+            self.giving_up.give_up(instance, f"the machine failed: {describe(error)}")
             return False
         return True
 
@@ -314,28 +296,12 @@ class Coordinator:
         """Park a command that is not to be sent any more; in the batch at hand."""
         self._happen(instance, stimulus, None)
 
-    def after_commit(self, act: Callable[[], None]) -> None:
-        """Do this when the batch at hand is on disk."""
-        self._after_commit.append(act)
-
-    def _read_events(self, after_no: int, types: tuple[str, ...], limit: int) -> list[Notify]:
-        rows = self._store.events_after(after_no, types, limit)
-        return [Notify(row.no, row.id, row.type, Raw(row.payload), row.correlation) for row in rows]
-
     def _find(self, no: int) -> Instance | None:
         """Return the saga of this number, from memory or by replay."""
         return self.ledger.cache.get(no)
 
     def _prepare(self, nos: list[int]) -> None:
         self.ledger.prepare(nos)
-
-    def _find_id(self, saga_id: str) -> Instance | None:
-        """Return the saga of this id, from this batch, from memory or by replay."""
-        here = self.ledger.started_here(saga_id)
-        if here is not None:
-            return here[0]
-        row = self._store.find(saga_id)
-        return None if row is None else self._find(row.no)
 
     # --- participants -----------------------------------------------------------------------------
 
@@ -354,6 +320,31 @@ class Coordinator:
         if message.commit_no > self.commit_nos.get(participant, 0):
             self.commit_nos[participant] = message.commit_no
         self.relay.taken(participant, message.read_to)
+
+    def _lost(self, message: q.Lost) -> None:
+        send_again = self.suspects.lost if self._holding else self.open_commands.send_again
+        self._after_commit.append(lambda: send_again(message.participant))
+
+    def _lowered(self, message: q.Lowered) -> None:
+        lane = self.dispatcher.lanes[message.participant]
+        lane.down = f"{message.participant} is down: {message.reason}"
+        self._after_commit.append(lambda: self._recovery.lowered(message.participant))
+        self._after_commit.append(lambda: self.suspects.lowered(message.participant))
+        self.relay.pause(message.participant)
+        self._parking.lowered(message.participant, lane.down)
+
+    def _raised(self, message: q.Raised) -> None:
+        lane = self.dispatcher.lanes[message.participant]
+        lane.down = None
+        self.commit_nos[message.participant] = message.commit_no
+        self.relay.add(message.participant, lane.port, message.positions)
+        self.ledger.batch.listeners |= self._listeners.came(message.participant, message.positions)
+        if not self._holding:
+            self._let_listen(lane)
+        if not self._recovering:  # else its end does, when all participants and open numbers are known
+            self._parking.unblock()
+
+    # --- events -----------------------------------------------------------------------------------
 
     def _expect_events(self, messages: list[object]) -> None:
         """Look up in one go who waits for the events that come in with these messages."""
@@ -383,60 +374,22 @@ class Coordinator:
         port = self.dispatcher.lanes[participant].port
         self._after_commit.append(lambda: port.post(OutboxTaken(known)))
 
-    def _blocked(self, message: q.Blocked) -> None:
-        instance = self._find(message.saga_no)
-        if instance is None:
-            return
-        visit = instance.state.visits.get(message.path)
-        if visit is None or visit.sent is None:
-            return
-        missing = self.dispatcher.missing(visit)
-        if missing is not None:
-            self._happen(instance, s.Blocked(message.path, *missing), None)
+    def _publish(self, message: q.Publish) -> None:
+        new = self.ledger.log_event(
+            message.event_id,
+            message.type,
+            message.key,
+            message.event,
+            "runtime",
+            message.correlation,
+            None,
+            fresh=message.fresh,
+        )
+        self._after_commit.append(lambda: message.reply.set_result(new))
 
-    def _given_up(self, message: q.GivenUp) -> None:
-        instance = self._find(message.saga_no)
-        if instance is None:
-            return
-        try:
-            for path in [*instance.pending.commands, *instance.pending.resolves]:
-                self.ledger.apply(instance, s.Blocked(path, "poison", message.reason), None)
-            self.ledger.calls.lost(instance, message.reason)
-        except Exception as error:  # then it stays as it is on disk
-            self.ledger.discard(instance)
-            self.ledger.cache.drop(instance.no)
-            log.error("saga_not_parked", saga_no=instance.no, reason=describe(error))
-
-    def _lost(self, message: q.Lost) -> None:
-        send_again = self.suspects.lost if self._holding else self.open_commands.send_again
-        self._after_commit.append(lambda: send_again(message.participant))
-
-    def _lowered(self, message: q.Lowered) -> None:
-        lane = self.dispatcher.lanes[message.participant]
-        lane.down = f"{message.participant} is down: {message.reason}"
-        self._after_commit.append(lambda: self._recovery.lowered(message.participant))
-        self._after_commit.append(lambda: self.suspects.lowered(message.participant))
-        self.relay.pause(message.participant)
-        for row in self._store.live_busy():
-            instance = self._find(row.no)
-            if instance is None:
-                continue
-            outside = {path: sent for path, (sent, _) in instance.pending.commands.items()}
-            outside.update(instance.pending.resolves)
-            for path, sent in outside.items():
-                if sent.to == message.participant:
-                    self._happen(instance, s.Blocked(path, "down", lane.down), None)
-
-    def _raised(self, message: q.Raised) -> None:
-        lane = self.dispatcher.lanes[message.participant]
-        lane.down = None
-        self.commit_nos[message.participant] = message.commit_no
-        self.relay.add(message.participant, lane.port, message.positions)
-        self.ledger.batch.listeners |= self._listeners.came(message.participant, message.positions)
-        if not self._holding:
-            self._let_listen(lane)
-        if not self._recovering:  # else its end unblocks, when all participants and open numbers are known
-            self.unblock()
+    def _read_events(self, after_no: int, types: tuple[str, ...], limit: int) -> list[Notify]:
+        rows = self._store.events_after(after_no, types, limit)
+        return [Notify(row.no, row.id, row.type, Raw(row.payload), row.correlation) for row in rows]
 
     # --- recovery ---------------------------------------------------------------------------------
 
@@ -451,7 +404,7 @@ class Coordinator:
         self._world.post(_Resume(reply))
 
     def _resume(self, message: _Resume) -> None:
-        self.unblock()
+        self._parking.unblock()
         self._schedules.examine()
         seam("recovery.examined")
         if self._fire_timers():
@@ -481,118 +434,11 @@ class Coordinator:
         if lane.kind == "context":
             lane.port.post(Released())
 
-    def unblock(self) -> None:
-        """Let the sagas go on that were parked for want of a participant or a class that is here now."""
-        for saga_no, path in self._store.incidents_of(("no-handler", "down")):
-            instance = self._find(saga_no)
-            if instance is None:
-                continue
-            visit = instance.state.visits.get(path)
-            if visit is None or visit.phase is not Phase.PARKED or instance.state.suspended:
-                continue
-            if visit.sent is not None:
-                back = self.dispatcher.missing(visit) is None
-            else:
-                back = isinstance(instance.author, Author) and instance.author.can_call(
-                    visit.element, visit.undoes
-                )
-            if back:
-                self._happen(instance, s.Retry("what it was parked for is there again", path), None)
-
-    # --- the application --------------------------------------------------------------------------
-
-    def _act(self, message: q.Act) -> None:
-        instance = self._find_id(message.saga_id)
-        if instance is None:
-            there = self._store.find(message.saga_id) is not None
-            message.reply.set_exception((unreadable if there else UnknownSaga)(message.saga_id))
-            return
-        try:
-            make = message.stimulus
-            stimulus = make(instance) if callable(make) else make
-            happened = self._happen(instance, stimulus, message.name)
-        except NotPossible as error:
-            message.reply.set_exception(NotAllowed(message.saga_id, message.name, str(error)))
-            return
-        except BaseException as error:  # an answer that cannot be encoded, in whichever way
-            message.reply.set_exception(error)
-            return
-        if not happened:
-            message.reply.set_exception(
-                NotAllowed(message.saga_id, message.name, "the machine failed, see the log")
-            )
-            return
-
-        def reply() -> None:
-            if instance.no in self.ledger.given_up:
-                why = "the saga was given up, see the log"
-                message.reply.set_exception(NotAllowed(message.saga_id, message.name, why))
-            else:
-                message.reply.set_result(None)
-
-        self._after_commit.append(reply)
-
-    def _publish(self, message: q.Publish) -> None:
-        new = self.ledger.log_event(
-            message.event_id,
-            message.type,
-            message.key,
-            message.event,
-            "runtime",
-            message.correlation,
-            None,
-            fresh=message.fresh,
-        )
-        self._after_commit.append(lambda: message.reply.set_result(new))
+    # --- time -------------------------------------------------------------------------------------
 
     def _schedule(self, message: q.SetSchedule | q.DropSchedule) -> None:
         self._after_commit.append(self._schedules.take(message))
         self._timers.armed(self._schedules.next_due())
-
-    def _forget_listener(self, message: q.ForgetListener) -> None:
-        types = None if message.event_type is None else [message.event_type]
-        keys = self._listeners.away(message.context, types)
-        if not keys and message.context in self.dispatcher.lanes:
-            why = "is given to this runtime, and listens; only one that is not there can be forgotten"
-            message.reply.set_exception(UsageError(f"{message.context} {why}"))
-            return
-        self.ledger.batch.listeners |= self._listeners.forget(keys)
-        self._after_commit.append(lambda: message.reply.set_result(len(keys)))
-
-    def _cut(self, message: q.Cut) -> None:
-        """Let a snapshot be taken between this commit and the next, and mark in each mailbox where it cuts through: no
-        context is sent anything before its mark that this commit does not know of."""
-
-        def mark() -> None:
-            contexts = [
-                lane
-                for lane in self.dispatcher.lanes.values()
-                if lane.kind == "context" and lane.down is None
-            ]
-            message.take("saga")
-            for lane in contexts:
-                lane.port.post(Mark(message.take))
-            message.reply.set_result([lane.name for lane in contexts])
-
-        self._after_commit.append(mark)
-
-    def _let_go(self, message: q.LetGo) -> None:
-        self._after_commit.append(lambda: self._pruning.let_go(message))
-
-    def _look(self, message: q.Look) -> None:
-        self._after_commit.append(lambda: self._announcer.look_up(message.completion))
-
-    def _query(self, message: q.Query) -> None:
-        def answer() -> None:
-            reply: Future[Any] = message.reply
-            try:
-                reply.set_result(message.read(self._store.connection))
-            except BaseException as error:
-                reply.set_exception(error)
-
-        self._after_commit.append(answer)
-
-    # --- time -------------------------------------------------------------------------------------
 
     def _tick(self, message: q.Tick) -> None:
         if not self._recovering:

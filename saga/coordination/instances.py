@@ -20,8 +20,9 @@ from saga.coordination.guard import Busy, describe
 from saga.errors import StoredDataError
 from saga.flow.definition import Definition
 from saga.flow.graph import Graph
+from saga.journal import records_of
 from saga.log import Log
-from saga.machine import Pending, State, Status, Unfitting, decode_records, pending, replay
+from saga.machine import Pending, State, Status, Unfitting, pending, replay
 from saga.machine.state import Sent
 from saga.machine.turn import Stuck
 from saga.store import FIRST, JournalRow, SagaRow, SagaStore
@@ -190,9 +191,7 @@ def outside(row: SagaRow, journal: list[JournalRow]) -> Outside | None:
 
 def _replayed(row: SagaRow, journal: list[JournalRow]) -> State | None:
     try:
-        return replay(
-            record for each in journal if each.stored for record in decode_records(each.records or b"[]")
-        )
+        return replay(records_of(journal))
     except (Unfitting, msgspec.MsgspecError, UnicodeDecodeError) as error:  # or of a later version
         log.error("journal_unfitting", saga_id=row.id, reason=str(error))
         return None

@@ -149,6 +149,14 @@ class Ledger:
         instance = self._new_ids.get(saga_id)
         return None if instance is None else (instance, self._new[instance.no])
 
+    def find(self, saga_id: str) -> Instance | None:
+        """Return the saga of this id, from this batch, from memory or by replay."""
+        here = self._new_ids.get(saga_id)
+        if here is not None:
+            return here
+        row = self._store.find(saga_id)
+        return None if row is None else self.cache.get(row.no)
+
     def start(self, start: Start) -> Instance:
         """Start a saga; that the id is free was checked."""
         no = self._next_saga_no

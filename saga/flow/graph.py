@@ -18,10 +18,12 @@ Terms are those of BPMN 2.0 (OMG formal/2011-01-03, chapters 10 and 13).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 import msgspec
+
+from saga.codec import decoding
 
 __all__ = [
     "Again",
@@ -346,10 +348,7 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @staticmethod
     def from_json(data: bytes | str) -> Graph:
         """Read what `to_json` wrote. Raises msgspec.DecodeError when it is something else."""
-        try:
-            return _decoder.decode(data)
-        except RecursionError:  # brackets without end
-            raise msgspec.DecodeError("it nests too deep") from None
+        return _decode(data)
 
 
 def flows(node: Node) -> list[tuple[str, str]]:
@@ -392,4 +391,4 @@ def _numbered(word: str, targets: Iterable[str]) -> list[tuple[str, str]]:
     return [(f"{word}{number}", target) for number, target in enumerate(targets, 1)]
 
 
-_decoder: msgspec.json.Decoder[Graph] = msgspec.json.Decoder(Graph)
+_decode: Callable[[bytes | str], Graph] = decoding(msgspec.json.Decoder(Graph))

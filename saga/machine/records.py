@@ -12,10 +12,13 @@ Rules
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import msgspec
 from msgspec import Raw
+
+from saga.codec import decoding
 
 __all__ = ["FORMAT", "Record", "decode_records", "encode_records"]
 
@@ -527,7 +530,6 @@ Record: TypeAlias = (
 )
 
 _encode = msgspec.json.Encoder().encode
-_decoder: msgspec.json.Decoder[list[Record]] = msgspec.json.Decoder(list[Record])
 
 
 def encode_records(records: list[Record]) -> bytes:
@@ -535,9 +537,5 @@ def encode_records(records: list[Record]) -> bytes:
     return _encode(records)
 
 
-def decode_records(data: bytes) -> list[Record]:
-    """Read what `encode_records` wrote. Raises msgspec.DecodeError when it is something else."""
-    try:
-        return _decoder.decode(data)
-    except RecursionError:  # brackets without end
-        raise msgspec.DecodeError("it nests too deep") from None
+decode_records: Callable[[bytes], list[Record]] = decoding(msgspec.json.Decoder(list[Record]))
+"""Read what `encode_records` wrote. Raises msgspec.DecodeError when it is something else."""

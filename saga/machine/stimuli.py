@@ -5,10 +5,13 @@ A stimulus says which visit it is about by its path; the shell knows it from the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Raw
+
+from saga.codec import decoding
 
 __all__ = [
     "Assign",
@@ -204,7 +207,7 @@ Stimulus: TypeAlias = (
     | Resume
 )
 
-_decoder: msgspec.json.Decoder[Stimulus] = msgspec.json.Decoder(Stimulus)
+_decode: Callable[[bytes], Stimulus] = decoding(msgspec.json.Decoder(Stimulus))
 
 
 def encode_stimulus(stimulus: Stimulus) -> Raw:
@@ -214,7 +217,4 @@ def encode_stimulus(stimulus: Stimulus) -> Raw:
 
 def decode_stimulus(data: Raw) -> Stimulus:
     """Read what `encode_stimulus` wrote. Raises msgspec.DecodeError when it is something else."""
-    try:
-        return _decoder.decode(bytes(data))
-    except RecursionError:  # brackets without end
-        raise msgspec.DecodeError("it nests too deep") from None
+    return _decode(bytes(data))

@@ -18,10 +18,25 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from saga import Command, Context, Event, Gateway, Key, OpenTask, Outcome, Retry, Runtime, Saga, step, wait
+from saga import (
+    Command,
+    Context,
+    Event,
+    Gateway,
+    Key,
+    OpenTask,
+    Outcome,
+    Retry,
+    Runtime,
+    Saga,
+    SagaParked,
+    step,
+    wait,
+)
 from saga.verification import verify_store
 
 DEADLINE = 20.0
@@ -381,6 +396,13 @@ def until_status(runtime: Runtime, saga_id: str, status: str) -> None:
     until = time.monotonic() + DEADLINE
     while statuses(runtime).get(saga_id) != status:
         assert time.monotonic() < until, f"{saga_id} never was {status}: {statuses(runtime)}"
+
+
+def parked(runtime: Runtime, id: str) -> SagaParked:
+    """Wait until a saga is parked; return what whoever waits for it is told."""
+    with pytest.raises(SagaParked) as caught:
+        runtime.handle(id).wait(DEADLINE)
+    return caught.value
 
 
 def until_open(runtime: Runtime, count: int = 1) -> list[OpenTask]:

@@ -15,6 +15,7 @@ from saga.store import Finding, StoreFiles, answer, answer_to, ask, copying
 from saga.store.asking import Answered, Asked
 
 from .conftest import Failpoint, OpenRuntime
+from .inside import crew_of
 from .support import (
     DEADLINE,
     Arrange,
@@ -87,8 +88,7 @@ def test_what_a_context_is_sent_after_the_moment_is_not_in_it(
 
 def until_snapshot(runtime: Runtime) -> None:
     """Wait until the coordinator has put its marks: what it is asked for now is behind them."""
-    crew = runtime._crew
-    assert crew is not None
+    crew = crew_of(runtime)
     while not any(type(message).__name__ == "Mark" for message in list(crew.mailboxes["desk"]._messages)):
         pass
 
@@ -140,8 +140,7 @@ def test_a_context_that_goes_down_before_it_is_marked_is_copied_as_it_is(
     runtime.start(Keep, Job("a"), id="a")
     gate.wait_for_somebody()
     failpoint.on("desk", "context.before-commit", *[BUG] * 6)
-    crew, until = runtime._crew, time.monotonic() + DEADLINE
-    assert crew is not None
+    crew, until = crew_of(runtime), time.monotonic() + DEADLINE
     with together(runtime.backup, target) as backup:
         while not len(crew.mailboxes["desk"]):  # the mark is there
             assert time.monotonic() < until

@@ -11,6 +11,7 @@ import pytest
 from saga import Rejected, Runtime, SagaParked, Start, Status, VirtualClock
 
 from .conftest import Failpoint, OpenRuntime
+from .inside import coordinator_of
 from .support import (
     DEADLINE,
     Await,
@@ -29,10 +30,7 @@ from .support import (
 
 
 def cached(runtime: Runtime) -> int:
-    crew = runtime._crew
-    assert crew is not None
-    assert crew._coordinator is not None
-    return len(crew._coordinator.ledger.cache)
+    return len(coordinator_of(runtime).ledger.cache)
 
 
 def test_more_sagas_are_active_than_the_cache_holds(open_runtime: OpenRuntime, store: Path) -> None:

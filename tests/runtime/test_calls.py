@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -29,13 +28,12 @@ from saga import (
     refuse,
     repeat,
     scope,
-    seams,
     step,
     wait,
 )
-from saga.machine import decide
 from saga.machine import stimuli as s
 
+from .bugs import fail_machine, refuse_rows_of
 from .conftest import OpenRuntime
 from .support import (
     DEADLINE,
@@ -620,24 +618,6 @@ def test_a_saga_that_was_completed_before_a_restart_is_undone_with_its_caller(
 # --- faults of ours ---
 
 
-def refuse_rows_of(monkeypatch: pytest.MonkeyPatch, runtime: Runtime, saga_id: str, what: str) -> None:
-    """Let the batch in which this record is about this saga hold a row that the schema refuses, once."""
-    crew = runtime._crew
-    assert crew is not None
-    assert crew._coordinator is not None
-    ledger, left = crew._coordinator.ledger, [what.encode()]
-
-    def hook(seam: str) -> None:
-        if seam == "coordinator.before-commit" and threading.current_thread().name == "saga-coordinator":
-            for row in ledger.batch.journal:
-                instance = ledger.in_batch(row[0])
-                if left and instance.state.id == saga_id and left[0] in row[7] + row[5]:
-                    left.pop()
-                    ledger.batch.incidents[row[0], "x"] = ("kind", "reason", "no time")  # type: ignore[assignment]
-
-    monkeypatch.setattr(seams, "hook", hook)
-
-
 def test_a_caller_does_not_wait_for_a_saga_whose_rows_were_refused(
     open_runtime: OpenRuntime, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -680,20 +660,6 @@ def test_an_end_whose_rows_were_refused_is_told_when_it_comes_again(
     until_status(runtime, "a", "COMPLETED")
     assert entered(store, "a-part") == ["book"]
     sound(store)
-
-
-def fail_machine(monkeypatch: pytest.MonkeyPatch, saga_id: str, kind: type, path: str = "") -> None:
-    """Let the machine fail once: when this kind of stimulus, about this path, happens to this saga."""
-
-    def failing(*arguments: Any) -> Any:
-        state, stimulus = arguments[1], arguments[2]
-        fits = type(stimulus) is kind and (stimulus.id if state is None else state.id) == saga_id
-        if fits and path in ("", getattr(stimulus, "path", "")):
-            monkeypatch.setattr("saga.coordination.ledger.decide", decide)
-            raise ZeroDivisionError("a bug of ours")
-        return decide(*arguments)
-
-    monkeypatch.setattr("saga.coordination.ledger.decide", failing)
 
 
 def test_a_machine_that_fails_at_the_start_of_a_called_saga_parks_the_call(

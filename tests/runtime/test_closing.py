@@ -18,6 +18,7 @@ from saga.coordination.requests import Query, Tick
 from saga.store import StoreReader
 
 from .conftest import OpenRuntime
+from .inside import crew_of
 from .support import (
     DEADLINE,
     Await,
@@ -184,8 +185,7 @@ def gateways(runtime: Runtime) -> list[object]:
     """Return the actors of gateways that do not belong to this runtime."""
     import pykka
 
-    crew = runtime._crew
-    assert crew is not None
+    crew = crew_of(runtime)
     return [
         actor
         for actor in pykka.ActorRegistry.get_all()
@@ -256,8 +256,7 @@ def test_all_that_had_arrived_is_taken_before_the_coordinator_closes(
             gate()
 
     runtime = open_runtime(Desk, sagas=[Keep])
-    crew = runtime._crew
-    assert crew is not None
+    crew = crew_of(runtime)
     replies: list[Future[Any]] = [Future() for _ in range(3_000)]
     monkeypatch.setattr(seams, "hook", hook)
     crew.inbox.post(Tick())
@@ -303,8 +302,7 @@ def test_what_the_application_has_sent_and_nobody_has_begun_is_not_begun(
     for key in "abc":
         script.on("phone", key, gate if kind is Telephone else as_coroutine(gate))
     runtime = open_runtime(lambda: kind(script))
-    crew, until = runtime._crew, time.monotonic() + DEADLINE
-    assert crew is not None
+    crew, until = crew_of(runtime), time.monotonic() + DEADLINE
     with ThreadPoolExecutor(4) as pool:
         begun = [pool.submit(runtime.send, Phone(key), timeout=DEADLINE) for key in "abc"]
         for _ in begun:

@@ -13,6 +13,7 @@ from saga import CommandFailed, Runtime, SagaParked, Start, StoreFailed
 from saga.actors.gateway import _Failed
 
 from .conftest import Failpoint, OpenRuntime
+from .inside import crew_of
 from .support import (
     DEADLINE,
     Book,
@@ -241,8 +242,7 @@ def test_calls_that_wait_for_a_thread_when_their_gateway_dies_are_made_by_the_ne
     handles = runtime.start_many(Start(Ring, Job(key)) for key in "abcdef")
     for _ in "abc":
         gate.wait_for_somebody()
-    crew = runtime._crew
-    assert crew is not None
+    crew = crew_of(runtime)
     with together(runtime.send, Phone("x"), timeout=DEADLINE) as sent:
         crew.mailboxes["telephone"].post(_Failed(BUG))
         assert script.wait_for("phone", "d", 1)  # by the next one: all threads of this one are busy
@@ -295,8 +295,7 @@ def test_a_context_that_dies_while_it_closes_has_its_effects_once(
     runtime.start(Keep, Job("a"), id="a")
     gate.wait_for_somebody()
     failpoint.on("desk", "context.after-commit", BUG)
-    crew, until = runtime._crew, time.monotonic() + DEADLINE
-    assert crew is not None
+    crew, until = crew_of(runtime), time.monotonic() + DEADLINE
     with together(runtime.close) as closing:
         while "desk" not in crew._closes:  # it has been told
             assert time.monotonic() < until
@@ -323,8 +322,7 @@ def test_a_context_that_dies_while_it_is_opened_leaves_no_database_open(
 def test_the_first_failure_is_the_one_that_is_told(open_runtime: OpenRuntime) -> None:
     """As when the files of two contexts fail at the same time."""
     runtime = open_runtime(Desk, Journalist, sagas=[Keep])
-    crew = runtime._crew
-    assert crew is not None
+    crew = crew_of(runtime)
     for file in ("desk.db", "journalist.db"):
         crew.fail(StoreFailed(file, "no write came through"))
     with pytest.raises(StoreFailed, match=r"desk\.db"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
@@ -23,9 +22,9 @@ from saga import (
     sleep,
     step,
 )
-from saga.machine import decide
 from saga.machine import stimuli as s
 
+from .bugs import fail_machine
 from .conftest import OpenRuntime
 from .support import DEADLINE, Desk, File, Job, statuses, texts, until_status
 
@@ -51,30 +50,11 @@ class FilingAll(Saga[Found], started_by_event=True):
     flow = filing
 
 
-Fails = Callable[[str], None]
-
-
-@pytest.fixture
-def fails(monkeypatch: pytest.MonkeyPatch) -> Fails:
-    """Let the next start of a saga of this id fail."""
-
-    def fails(id: str) -> None:
-        def failing(*arguments: Any) -> Any:
-            if isinstance(arguments[2], s.Start) and arguments[2].id == id:
-                monkeypatch.setattr("saga.coordination.ledger.decide", decide)
-                raise ZeroDivisionError("a bug of ours")
-            return decide(*arguments)
-
-        monkeypatch.setattr("saga.coordination.ledger.decide", failing)
-
-    return fails
-
-
 def test_whoever_starts_a_saga_hears_that_the_machine_has_failed(
-    open_runtime: OpenRuntime, fails: Fails
+    open_runtime: OpenRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime = open_runtime(Desk, sagas=[Filing])
-    fails("a")
+    fail_machine(monkeypatch, "a", s.Start)
     with pytest.raises(StoreFailed, match="a start failed: ZeroDivisionError: a bug of ours"):
         runtime.start(Filing, Job("a"), id="a")
     runtime.start(Filing, Job("b"), id="b").wait(DEADLINE)
@@ -83,10 +63,10 @@ def test_whoever_starts_a_saga_hears_that_the_machine_has_failed(
 
 
 def test_an_event_whose_saga_cannot_be_started_starts_the_others(
-    open_runtime: OpenRuntime, fails: Fails
+    open_runtime: OpenRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime = open_runtime(Desk, sagas=[FilingAll])
-    fails("FilingAll:runtime:one")
+    fail_machine(monkeypatch, "FilingAll:runtime:one", s.Start)
     with capture_logs() as logs:
         runtime.publish(Found("a"), id="one")
         runtime.publish(Found("b"), id="two")

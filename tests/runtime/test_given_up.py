@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -24,12 +23,13 @@ from saga import (
     sleep,
     step,
 )
-from saga.coordination.coordinator import Coordinator
 from saga.machine import decide
 from saga.machine import stimuli as s
 from saga.store import ConstraintFailed
 
+from .bugs import fail_machine, refuse_rows_of
 from .conftest import OpenRuntime
+from .inside import coordinator_of
 from .support import (
     DEADLINE,
     Await,
@@ -56,27 +56,6 @@ class Sleepy(Saga[Job]):
     flow = nap
 
 
-def coordinator(runtime: Runtime) -> Coordinator:
-    crew = runtime._crew
-    assert crew is not None
-    assert crew._coordinator is not None
-    return crew._coordinator
-
-
-def spoil(monkeypatch: pytest.MonkeyPatch, runtime: Runtime, saga_no: int, times: int = 1) -> None:
-    """Let the next batches that are about a saga hold a row that the schema refuses."""
-    left = [saga_no] * times
-
-    def hook(seam: str) -> None:
-        if seam != "coordinator.before-commit" or threading.current_thread().name != "saga-coordinator":
-            return
-        batch = coordinator(runtime).ledger.batch
-        if left and any(row[0] == left[0] for row in batch.journal):
-            batch.incidents[left.pop(), "x"] = ("kind", "reason", "no time")  # type: ignore[assignment]
-
-    monkeypatch.setattr(seams, "hook", hook)
-
-
 def test_rows_that_are_refused_park_their_saga_and_the_others_go_through(
     open_runtime: OpenRuntime, store: Path, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,7 +64,7 @@ def test_rows_that_are_refused_park_their_saga_and_the_others_go_through(
     runtime = open_runtime(lambda: Desk(script), sagas=[Keep])
     handles = runtime.start_many(Start(Keep, Job(str(n)), str(n)) for n in range(5))
     gate.wait_for_somebody()
-    spoil(monkeypatch, runtime, 2)
+    refuse_rows_of(monkeypatch, runtime, "1")
     gate.open()
     assert all(handle.wait(DEADLINE).completed for handle in handles if handle.id != "1")
     with pytest.raises(SagaParked, match="refused"):
@@ -100,14 +79,8 @@ def test_rows_that_are_refused_park_their_saga_and_the_others_go_through(
 def test_a_machine_that_fails_parks_the_saga_and_the_answer_is_asked_for_again(
     open_runtime: OpenRuntime, store: Path, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(*arguments: Any) -> Any:
-        if isinstance(arguments[2], s.Completed) and arguments[2].path == "filing.1":
-            monkeypatch.setattr("saga.coordination.ledger.decide", decide)
-            raise ZeroDivisionError("a bug of ours")
-        return decide(*arguments)
-
     runtime = open_runtime(lambda: Desk(script), sagas=[Keep])
-    monkeypatch.setattr("saga.coordination.ledger.decide", failing)
+    fail_machine(monkeypatch, "a", s.Completed, "filing.1")
     handle = runtime.start(Keep, Job("a"), id="a")
     with pytest.raises(SagaParked, match="a bug of ours"):
         handle.wait(DEADLINE)
@@ -125,7 +98,7 @@ def test_a_saga_that_cannot_be_loaded_holds_up_no_timer_of_others(
     clock = VirtualClock()
     runtime = open_runtime(sagas=[Sleepy], clock=clock)
     _, fine = runtime.start_many([Start(Sleepy, Job("a", 1)), Start(Sleepy, Job("b", 2))])
-    cache = coordinator(runtime).ledger.cache
+    cache = coordinator_of(runtime).ledger.cache
     load: Callable[[int], Any] = cache.get
     looks: list[int] = []
 
@@ -149,7 +122,7 @@ def test_an_event_is_offered_again_when_the_saga_that_took_it_was_given_up(
 ) -> None:
     with Runtime(store, sagas=[Await]) as runtime:
         handle = runtime.start(Await, Job("a"), id="a")
-        spoil(monkeypatch, runtime, 1)
+        refuse_rows_of(monkeypatch, runtime, "a")
         runtime.publish(Confirmed("a"))
         with pytest.raises(SagaParked):
             handle.wait(DEADLINE)
@@ -168,7 +141,7 @@ def test_rows_of_no_saga_that_are_refused_end_the_runtime(
     batches = [True]
 
     def hook(seam: str) -> None:
-        batch = coordinator(runtime).ledger.batch
+        batch = coordinator_of(runtime).ledger.batch
         if seam == "coordinator.before-commit" and batch.events and batches:
             batches.pop()
             batch.events.append(batch.events[0])  # a number that there is already
@@ -205,15 +178,9 @@ def test_a_saga_that_cannot_even_be_parked_goes_on_in_the_next_life(
 def test_who_acts_on_a_saga_hears_that_the_machine_has_failed(
     open_runtime: OpenRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(*arguments: Any) -> Any:
-        if isinstance(arguments[2], s.Cancel):
-            monkeypatch.setattr("saga.coordination.ledger.decide", decide)
-            raise ZeroDivisionError("a bug of ours")
-        return decide(*arguments)
-
     runtime = open_runtime(sagas=[Await])
     handle = runtime.start(Await, Job("a"), id="a")
-    monkeypatch.setattr("saga.coordination.ledger.decide", failing)
+    fail_machine(monkeypatch, "a", s.Cancel)
     with pytest.raises(NotAllowed, match="the machine failed, see the log"):
         runtime.cancel("a")
     runtime.cancel("a")
@@ -224,13 +191,13 @@ def test_what_was_not_stored_is_not_said_to_be(
     open_runtime: OpenRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime = open_runtime(sagas=[Await])
-    spoil(monkeypatch, runtime, 1)
+    refuse_rows_of(monkeypatch, runtime, "a")
     with pytest.raises(StoreFailed, match="a start was given up"):
         runtime.start(Await, Job("a"), id="a")
     assert runtime.list() == []
     handle = runtime.handle("a")
     runtime.start(Await, Job("a"), id="a")
-    spoil(monkeypatch, runtime, 2)
+    refuse_rows_of(monkeypatch, runtime, "a")
     with pytest.raises(NotAllowed, match="given up"):
         runtime.cancel("a")
     runtime.cancel("a")
@@ -256,7 +223,7 @@ def test_what_a_saga_said_before_it_was_given_up_is_not_said_twice(
 ) -> None:
     """Its event went through, its rows did not: it is started anew, and says the same again."""
     runtime = open_runtime(Desk, Journalist, sagas=[Saying])
-    spoil(monkeypatch, runtime, 1)
+    refuse_rows_of(monkeypatch, runtime, "a")
     with pytest.raises(StoreFailed, match="a start was given up"):
         runtime.start(Saying, Job("a"), id="a")
     assert heard(store, 1) == ["a"]

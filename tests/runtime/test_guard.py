@@ -31,6 +31,7 @@ from saga import (
 from saga.coordination.guard import describe, readable, refusal_of
 
 from .conftest import OpenRuntime
+from .inside import coordinator_of
 from .support import (
     DEADLINE,
     Booked,
@@ -313,10 +314,7 @@ def test_starts_that_were_refused_leave_nothing_behind(open_runtime: OpenRuntime
     with together(ask) as one, together(ask) as other, together(ask) as third:
         for asking in (one, other, third):
             asking.result(DEADLINE)
-    crew = runtime._crew
-    assert crew is not None
-    assert crew._coordinator is not None
-    assert len(crew._coordinator._intake._waiting) <= 300
+    assert len(coordinator_of(runtime)._intake._waiting) <= 300
     assert len(runtime._line._outstanding) == 0
     gate.open()
     assert runtime.handle("a").wait(DEADLINE).completed

@@ -16,6 +16,7 @@ import structlog
 from saga import Runtime, Saga, answer
 
 from .conftest import OpenRuntime
+from .inside import crew_of
 from .support import (
     DEADLINE,
     Booked,
@@ -46,8 +47,7 @@ def said() -> Iterator[list[Any]]:
 
 def reports(runtime: Runtime, said: list[Any]) -> list[Any]:
     """Have the supervisor look, which it does each second, and return what it reported."""
-    crew = runtime._crew
-    assert crew is not None
+    crew = crew_of(runtime)
     crew._look()
     crew._supervisor.proxy().actor_urn.get(timeout=DEADLINE)  # behind the look
     return [entry for entry in said if entry["event"] == "call_hangs"]

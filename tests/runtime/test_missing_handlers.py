@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from saga import Context, NoHandler, Runtime, Saga, SagaParked, Status, VirtualClock, answer
+from saga import Context, NoHandler, Runtime, Saga, Status, VirtualClock, answer
 from saga.times import utc
 
 from .conftest import OpenRuntime
@@ -26,6 +26,7 @@ from .support import (
     Telephone,
     Unbook,
     entered,
+    parked,
     texts,
 )
 
@@ -43,12 +44,6 @@ def half_a_desk() -> type[Context]:
             return None
 
     return Desk
-
-
-def parked(runtime: Runtime, id: str) -> SagaParked:
-    with pytest.raises(SagaParked) as caught:
-        runtime.handle(id).wait(DEADLINE)
-    return caught.value
 
 
 def test_a_saga_that_needs_an_unknown_handler_is_parked(open_runtime: OpenRuntime) -> None:

@@ -13,7 +13,6 @@ from saga import (
     Rejected,
     Runtime,
     Saga,
-    SagaParked,
     Status,
     UnknownSaga,
     WaitTimeout,
@@ -36,6 +35,7 @@ from .support import (
     Receipt,
     Script,
     entered,
+    parked,
     texts,
 )
 
@@ -74,12 +74,6 @@ class Filed(Saga[Job]):
         return self.booking.number
 
     flow = (filing, booking, number)
-
-
-def parked(runtime: Runtime, id: str) -> SagaParked:
-    with pytest.raises(SagaParked) as caught:
-        runtime.handle(id).wait(DEADLINE)
-    return caught.value
 
 
 def reasons(runtime: Runtime, id: str) -> list[tuple[str, str]]:

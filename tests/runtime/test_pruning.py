@@ -10,14 +10,12 @@ from saga import Runtime, SagaParked, Start
 from saga.coordination.dispatch import Lane
 
 from .conftest import OpenRuntime
+from .inside import coordinator_of
 from .support import DEADLINE, Desk, Gate, Job, Keep, Ring, Script, Telephone, rows
 
 
 def lane(runtime: Runtime, participant: str) -> Lane:
-    crew = runtime._crew
-    assert crew is not None
-    assert crew._coordinator is not None
-    return crew._coordinator.dispatcher.lanes[participant]
+    return coordinator_of(runtime).dispatcher.lanes[participant]
 
 
 def test_an_inbox_does_not_grow_with_the_number_of_commands(open_runtime: OpenRuntime, store: Path) -> None:

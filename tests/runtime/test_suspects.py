@@ -25,6 +25,7 @@ from saga.actors.gateway import _Failed
 from saga.coordination import suspects
 
 from .conftest import Failpoint, OpenRuntime
+from .inside import crew_of
 from .support import (
     DEADLINE,
     Arrange,
@@ -68,8 +69,7 @@ def cut_off(store: Path, runtime: Runtime, running: int = 1) -> Path:
     What else there was to do is waited for: a listener may still be at work on what led to a call that is blocked, and
     what is written meanwhile would be in one file of the copy, and not in another.
     """
-    crew, until, copy = runtime._crew, time.monotonic() + DEADLINE, store.with_name(f"{store.name}x")
-    assert crew is not None
+    crew, until, copy = crew_of(runtime), time.monotonic() + DEADLINE, store.with_name(f"{store.name}x")
     noting = crew._watch.running  # None: there is no place for it
     while True:
         assert time.monotonic() < until, (
@@ -309,8 +309,7 @@ def test_a_gateway_that_dies_gets_again_what_is_on_trial_and_nothing_else(
     with live(cut, ("phone", "a")) as life:
         assert life.script.wait_for("phone", "a", 1)
         other = life.runtime.start(Ring, Job("b"), id="b")
-        crew = life.runtime._crew
-        assert crew is not None
+        crew = crew_of(life.runtime)
         crew.mailboxes["telephone"].post(_Failed(ZeroDivisionError("a bug of ours")))
         assert lost.wait(DEADLINE)
         life.runtime.publish(Confirmed("x"))

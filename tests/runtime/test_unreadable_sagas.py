@@ -29,6 +29,7 @@ from saga.machine import stimuli as s
 from saga.store import chain
 
 from .conftest import Failpoint, OpenRuntime
+from .inside import crew_of
 from .support import (
     DEADLINE,
     Await,
@@ -158,8 +159,7 @@ def test_what_a_gateway_has_lost_beside_it_is_sent_again(
     script.on("phone", "good", gate)
     good = runtime.start(Ring, Job("good"))
     gate.wait_for_somebody()
-    crew = runtime._crew
-    assert crew is not None
+    crew = crew_of(runtime)
     crew.mailboxes["landline"].post(_Failed(ZeroDivisionError("a bug of ours")))
     other = runtime.start(Ring, Job("other"))  # stands behind what kills the gateway: it is sent again
     gate.open()
