@@ -9,6 +9,7 @@ from reliability.crash.job import tell
 from reliability.crash.shopping import Work
 from saga import Saga, StoreFailed, seams
 from saga.store import Batch, ContextStore, SagaStore
+from saga.store.context_transaction import ContextTransaction
 
 __all__ = ["PROTECTIONS"]
 
@@ -18,7 +19,7 @@ def forget_the_inbox() -> None:
     ContextStore.answers = lambda self, command_ids: {}  # type: ignore[method-assign]
     begin = ContextStore.begin
 
-    def begin_and_forget(self: ContextStore) -> None:
+    def begin_and_forget(self: ContextTransaction) -> None:
         begin(self)
         self._guard.ours = True
         self._execute(self._guard.mark("DELETE FROM _saga_inbox"))

@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from saga.coordination.context import ContextDriver
 from saga.coordination.evaluation import Author
 from saga.coordination.gateway import GatewayDriver
+from saga.coordination.handling import Handlers
+from saga.coordination.listening import Listeners
 
 __all__ = ["GUARDS", "weakened"]
 
 GUARDS: tuple[tuple[Any, str], ...] = (
-    (ContextDriver, "_run"),
-    (ContextDriver, "_listen"),
+    (Handlers, "_run"),
+    (Listeners, "_listen"),
     (GatewayDriver, "call"),
     (GatewayDriver, "call_async"),
     (Author, "_run"),

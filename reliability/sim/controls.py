@@ -11,8 +11,10 @@ from saga.coordination.context import ContextDriver
 from saga.coordination.coordinator import Coordinator
 from saga.coordination.dispatch import Dispatcher
 from saga.coordination.envelopes import UNSET, Answer, Answers, Inquire, Recall, Recalled
+from saga.coordination.handling import Handlers
 from saga.coordination.ledger import Effects
 from saga.coordination.open_commands import OpenCommands
+from saga.coordination.transaction import Transaction
 from saga.machine import hearing
 from saga.machine import records as r
 from saga.machine.failing import goes_forward
@@ -39,16 +41,16 @@ def _inbox() -> None:
 
 def _tombstone() -> None:
     """An inquiry about a command that never came leaves no mark, so that it may be carried out later."""
-    inquire = ContextDriver._inquire
+    inquire = Handlers.inquire
 
-    def marking_nothing(self: ContextDriver, message: Inquire) -> None:
-        if message.command_id in self._known:
-            inquire(self, message)
+    def marking_nothing(self: Handlers, message: Inquire, transaction: Transaction) -> None:
+        if message.command_id in transaction.known:
+            inquire(self, message, transaction)
         else:
             not_done = Answer(message.saga_no, message.path, "resolved-not-done", Raw(b"null"), UNSET)
-            self._answers.append(not_done)
+            transaction.answers.append(not_done)
 
-    ContextDriver._inquire = marking_nothing  # type: ignore[method-assign]
+    Handlers.inquire = marking_nothing  # type: ignore[method-assign]
 
 
 def _acknowledgement() -> None:
@@ -82,15 +84,13 @@ def _late() -> None:
 def _outbox() -> None:
     """What an earlier life has published, and could not tell any more, is not told."""
 
-    def recall(self: ContextDriver, message: Recall) -> None:
-        stored = self._store.answers([command_id for command_id, _, _ in message.commands])
-        del stored
-        self._outbox_told = True
+    def recall(self: ContextDriver, message: Recall, transaction: Transaction) -> None:
+        self._outbox._told = True
         self._coordinator.post(Answers(self._store.name, [], [], self._store.commit_no, 0))
-        self._after.append(lambda: self._coordinator.post(Recalled(message.no)))
+        transaction.after.append(lambda: self._coordinator.post(Recalled(message.no)))
 
     ContextDriver._recall = recall  # type: ignore[method-assign]
-    ContextDriver.tell_outbox = lambda self: setattr(self, "_outbox_told", True)  # type: ignore[method-assign]
+    ContextDriver.tell_outbox = lambda self: setattr(self._outbox, "_told", True)  # type: ignore[method-assign]
 
 
 def _credit() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from saga.coordination import context, evaluation, gateway, guard
+from saga.coordination import context, evaluation, gateway, guard, handling, listening
 
 __all__ = ["quieten"]
 
@@ -26,7 +26,7 @@ def quieten() -> None:
         cache_logger_on_first_use=True,
     )
     describe = guard.describe
-    for module in (context, evaluation, gateway):
+    for module in (context, evaluation, gateway, handling, listening):
         module.describe = lambda error, trace=False: describe(error, trace=False)  # type: ignore[attr-defined]
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

@@ -221,7 +221,9 @@ class World:
 
     def _message(self, context: str) -> str:
         assert self.life is not None
-        return self.life.contexts[context].driver._cause[1]  # the id of what it is at; handlers are not told
+        return self.life.contexts[context].driver._outbox.transaction.cause[
+            1
+        ]  # the id of what it is at; handlers are not told
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Let something happen; when the process ends in it, it is over."""

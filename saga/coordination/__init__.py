@@ -28,7 +28,11 @@
     requests     what the application asks of the coordinator
     opening      from an open saga.db to a coordinator that can recover
     recovery     from there to one that runs
-    context      one batch of a context: one transaction for each command's effect and answer
+    context      batches of a context: one transaction for the effects, the answers, the events and the inbox
+    transaction  what such a batch gathers until it is committed
+    handling     its commands: carried out once, the answer kept
+    listening    its events: taken once by each listener, or tried again
+    outbox       what it publishes
     gateway      one call of a gateway
     guard        calling the author's code: nothing it does gets past
 

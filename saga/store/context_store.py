@@ -9,12 +9,8 @@ How a driver uses it, all in the thread that opened it:
         store.release()                 # or store.undo(), which takes back what it wrote
     store.commit(changes)               # inbox rows, outbox rows, positions, and COMMIT; or store.rollback()
 
-1. User code is whatever runs between these calls. It cannot end the transaction, write our tables, set
-   pragmas or attach files: see `authorizer`. What gets past that (`INSERT OR ROLLBACK`) is noticed:
-   TransactionLost.
-2. After an error the driver calls `rollback`, except after StoreFailed: then nobody knows, and only `abandon`
-   may follow.
-3. Every commit has a number, written in the file; saga.db keeps the highest it has heard of, and the file the
+1. User code is whatever runs between these calls: see `context_transaction`. What is read: `context_queries`.
+2. Every commit has a number, written in the file; saga.db keeps the highest it has heard of, and the file the
    highest of saga.db: so an older copy of either is noticed at the next start.
 """
 
@@ -23,14 +19,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from saga.errors import CorruptStore, DataLossDetected, SagaError, StoreFailed
+from saga.errors import CorruptStore, DataLossDetected, StoreFailed
 from saga.seams import seam
-from saga.store.authorizer import Guard
 from saga.store.connection import (
     FAILURES,
     WAL_LIMIT_BYTES,
@@ -42,20 +36,12 @@ from saga.store.connection import (
     translated,
     wal_size,
 )
-from saga.store.context_rows import (
-    FILE_COLUMNS,
-    OUTBOX_COLUMNS,
-    RETRY_READ,
-    ContextChanges,
-    InboxRow,
-    OutboxRow,
-    RetryRow,
-    StoreState,
-)
-from saga.store.context_writing import Statements
+from saga.store.context_queries import ContextQueries
+from saga.store.context_rows import FILE_COLUMNS, ContextChanges, StoreState
+from saga.store.context_transaction import LOST, ContextTransaction
 from saga.store.errors import TransactionLost
 from saga.store.files import MEMORY, StoreFiles
-from saga.store.guarded import GuardedConnection, finish_statements
+from saga.store.guarded import GuardedConnection
 from saga.store.rows import FEW, check_few
 from saga.store.schema import CONTEXT
 from saga.store.witness import Witness, check_witness
@@ -64,24 +50,15 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
     from sqlite_utils.migrations import Migrations
 
-__all__ = [
-    "FILE_COLUMNS",
-    "ContextChanges",
-    "ContextStore",
-    "InboxRow",
-    "OutboxRow",
-    "RetryRow",
-    "StoreState",
-]
+__all__ = ["ContextStore"]
 
 T = TypeVar("T")
 
-IDS_AT_ONCE = 500
 PRUNED_AT_ONCE = 5_000
 COMMITS_BETWEEN_WAL_CHECKS = 256
 
 
-class ContextStore:
+class ContextStore(ContextTransaction, ContextQueries):
     """The owner of one context's file. Opened by `open`, used in that thread only, ended by `close` or
     `abandon`.
 
@@ -95,17 +72,9 @@ class ContextStore:
     db: Database
 
     def __init__(self, connection: sqlite3.Connection, path: str, name: str) -> None:
-        self._connection = connection
-        self._cursor = connection.cursor()  # one cursor, since making one costs 0.3 µs
-        self._execute = self._cursor.execute
-        self._guard = Guard(connection)
-        if isinstance(connection, GuardedConnection):
-            connection.guard = self._guard
-        self._guard.install()
-        self._statements = Statements(self._guard)
-        self._pid = os.getpid()
+        super().__init__(connection, path)
+        self.name = name
         self._commits_to_wal_check = COMMITS_BETWEEN_WAL_CHECKS
-        self.path, self.name = path, name
         self.commit_no = self.outbox_no = self.floor = 0
         self._witness: Witness
         self.is_new = False
@@ -261,45 +230,7 @@ class ContextStore:
         self._guard.ours = True
         close_untouched(self._connection, self.path)
 
-    # --- a transaction with user code in it ---
-
-    def begin(self) -> None:
-        """Begin a transaction. Raises FileLocked, DiskFull, ForkedRuntime; then there is none."""
-        check_process(self._pid)
-        self._guard.denied = ""
-        self._run(self._statements.begin)
-
-    def savepoint(self) -> None:
-        """Mark the point that `undo` goes back to. Raises TransactionLost when there is no transaction."""
-        self._run_in_transaction(self._statements.savepoint)
-
-    def release(self) -> None:
-        """Keep what was written since `savepoint`. Raises TransactionLost when it cannot be kept: all is
-        lost.
-        """
-        self._run_in_transaction(self._statements.release)
-
-    def undo(self) -> None:
-        """Take back what was written since `savepoint`. Raises TransactionLost when the whole transaction is
-        gone.
-        """
-        self._run_in_transaction(self._statements.undo)
-        self._run_in_transaction(self._statements.release)
-
-    def rollback(self) -> None:
-        """Take the whole transaction back; nothing when there is none. Raises StoreFailed when that fails."""
-        check_process(self._pid)
-        self._guard.ours = True
-        try:
-            roll_back(self._connection, self._statements.rollback)
-        except FAILURES as error:
-            raise StoreFailed(self.path, f"a transaction cannot be rolled back: {error}") from error
-        finally:
-            self._guard.ours = False
-
-    def check_transaction(self) -> bool:
-        """Return whether the transaction that was begun is still open; user code may have lost it."""
-        return self._connection.in_transaction
+    # --- writing ---
 
     def commit(self, changes: ContextChanges) -> range:
         """Write `changes` and commit; return the outbox numbers that its rows have got, in their order.
@@ -310,7 +241,7 @@ class ContextStore:
         check_process(self._pid)
         execute, statements = self._execute, self._statements
         if not self._connection.in_transaction:
-            raise TransactionLost(self.path, _LOST)
+            raise TransactionLost(self.path, LOST)
         first, part = self.outbox_no + 1, "inbox"
         last = self.outbox_no + len(changes.outbox)
         self._guard.ours = True
@@ -356,143 +287,18 @@ class ContextStore:
             self._check_wal()
         return range(first, last + 1)
 
-    def _undo_all(self, error: BaseException, part: str) -> NoReturn:
-        """Roll back after `error` and raise what it means."""
-        try:
-            roll_back(self._connection, self._statements.rollback)
-        except FAILURES as second:
-            raise StoreFailed(self.path, f"a failed write cannot be rolled back: {second}") from error
-        if isinstance(error, sqlite3.OperationalError) and "SQL statements in progress" in str(error):
-            finish_statements(self._connection, self._cursor)
-            raise TransactionLost(self.path, _IN_PROGRESS) from error
-        if isinstance(error, sqlite3.Error | OverflowError | UnicodeError):
-            raise translated(error, self.path, part=part) from error
-        raise error
-
-    def _run(self, statement: str) -> None:
-        self._guard.ours = True
-        try:
-            self._execute(statement)
-        except FAILURES as error:
-            raise translated(error, self.path) from error
-        finally:
-            self._guard.ours = False
-
-    def _run_in_transaction(self, statement: str) -> None:
-        if not self._connection.in_transaction:
-            raise TransactionLost(self.path, _LOST)
-        self._guard.ours = True
-        try:
-            self._execute(statement)
-        except sqlite3.OperationalError as error:
-            if "SQL statements in progress" in str(error):
-                finish_statements(self._connection, self._cursor)
-                raise TransactionLost(self.path, _IN_PROGRESS) from error
-            if "no such savepoint" in str(error):
-                raise TransactionLost(self.path, _LOST) from error
-            raise translated(error, self.path) from error
-        except FAILURES as error:
-            raise translated(error, self.path) from error
-        finally:
-            self._guard.ours = False
-
-    def explain(self, error: BaseException) -> None:
-        """Add to an error of user code, as a note, what it was not allowed to do, if that is why it was
-        raised.
-        """
-        if type(error) in _OF_SQLITE and self._guard.denied and "not authorized" in str(error):
-            error.add_note(self._guard.denied)
-            self._guard.denied = ""
-
-    def outage(self, error: BaseException) -> SagaError | None:
-        """Return what an error that user code let out says about the disk, or None when it is the author's
-        own affair.
-
-        DiskFull, FileLocked, CorruptStore or StoreFailed: the attempt does not count, treat it as an error of
-        `commit`.
-        """
-        if type(error) not in _OF_SQLITE:
-            return None
-        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-        if code not in _OUTAGES or (code != sqlite3.SQLITE_FULL and self._is_well(code)):
-            return None
-        return translated(error, self.path)
-
-    def _is_well(self, code: int) -> bool:
-        """Return whether this file can be read and written, in the transaction that is open: then an error of this
-        code was one of another database, which user code has opened by itself."""
-        if not self._connection.in_transaction:
-            return False
-        self._guard.ours = True
-        try:
-            for statement in (*_PROBE, *(_LOOK if code in _DAMAGES else ())):
-                if self._execute(statement).fetchall() not in ([], [("ok",)]):
-                    return False
-        except FAILURES:
-            return False
-        finally:
-            self._guard.ours = False
-        return True
-
-    # --- inbox, outbox, positions ---
-
-    def answers(self, command_ids: Iterable[str]) -> dict[str, InboxRow]:
-        """Return command id → how it ended, for those commands that have an inbox row (a tombstone is one,
-        too).
-        """
-        statement = (
-            "SELECT command_id, number, outcome, CAST(answer AS BLOB), code, reason, at_ms FROM _saga_inbox"
-            " WHERE command_id IN (SELECT value FROM json_each(?))"
-        )
-        found: dict[str, InboxRow] = {}
-        iterator = iter(command_ids)
-        while some := list(islice(iterator, IDS_AT_ONCE)):
-            for row in self._read(statement, (msgspec.json.encode(some).decode(),)):
-                found[row[0]] = InboxRow._make(row)
-        return found
-
-    def outbox_after(self, no: int, limit: int = 1_000_000) -> list[OutboxRow]:
-        """Return the published events with an outbox number above `no`, in order, at most `limit`."""
-        statement = (
-            f"SELECT {OUTBOX_COLUMNS.replace('payload', 'CAST(payload AS BLOB)')} FROM _saga_outbox"
-            " WHERE no > ? ORDER BY no LIMIT ?"
-        )
-        return [OutboxRow._make(row) for row in self._read(statement, (no, limit))]
-
-    def positions(self) -> dict[str, int]:
-        """Return event type → number of the last event that was taken."""
-        return dict(self._read("SELECT event_type, position FROM _saga_positions"))
-
-    def due_retries(self, now_ms: int, types: Iterable[str], limit: int) -> list[RetryRow]:
-        """Return the events of these types that are to be tried again now, by event number, at most `limit`."""
-        statement = (
-            f"SELECT {RETRY_READ} FROM _saga_retries WHERE due_ms <= ?"
-            " AND event_type IN (SELECT value FROM json_each(?)) ORDER BY event_no, event_type LIMIT ?"
-        )
-        return [RetryRow._make(row) for row in self._read(statement, (now_ms, _json(types), limit))]
-
-    def retries_of(self, event_nos: Iterable[int]) -> list[RetryRow]:
-        """Return the deliveries of these events that have failed, by event number and type."""
-        statement = (
-            f"SELECT {RETRY_READ} FROM _saga_retries WHERE event_no IN (SELECT value FROM json_each(?))"
-            " ORDER BY event_no, event_type"
-        )
-        return [RetryRow._make(row) for row in self._read(statement, (_json(event_nos),))]
-
-    def next_retry(self, types: Iterable[str]) -> int | None:
-        """Return when an event of these types is to be tried again next, in UTC ms; None for never."""
-        statement = (
-            "SELECT due_ms FROM _saga_retries WHERE due_ms IS NOT NULL"
-            " AND event_type IN (SELECT value FROM json_each(?)) ORDER BY due_ms LIMIT 1"
-        )
-        rows = self._read(statement, (_json(types),))
-        return rows[0][0] if rows else None
-
-    def attempts(self, event_no: int, event_type: str) -> int:
-        """Return how often a listener has failed on this event, 0 when that is settled, or never was."""
-        statement = "SELECT attempt FROM _saga_retries WHERE event_no = ? AND event_type = ?"
-        rows = self._read(statement, (event_no, event_type))
-        return rows[0][0] if rows else 0
+    def _check_wal(self) -> None:
+        self._commits_to_wal_check = COMMITS_BETWEEN_WAL_CHECKS
+        if self.path != MEMORY and wal_size(self.path) > WAL_LIMIT_BYTES:
+            self._guard.ours = True
+            try:
+                shrink_wal(self._connection)
+            except FAILURES as error:
+                what = translated(error, self.path)
+                if isinstance(what, StoreFailed):
+                    raise what from error
+            finally:
+                self._guard.ours = False
 
     def retry_now(self, event_type: str | None, now_ms: int) -> int:
         """Make all deliveries due that have failed (of one type of event), in the open transaction; return how
@@ -504,16 +310,6 @@ class ContextStore:
         except FAILURES as error:
             raise translated(error, self.path) from error
         finally:
-            self._guard.ours = False
-
-    def consult(self, read: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what `read(connection)` returns; it may only look. Between transactions."""
-        connection, self._guard.ours = self._connection, True
-        factory, connection.row_factory = connection.row_factory, None  # user code may have one of its own
-        try:
-            return read(connection)
-        finally:
-            connection.row_factory = factory
             self._guard.ours = False
 
     def prune(self, floor: int) -> int:
@@ -566,10 +362,22 @@ class ContextStore:
     def _delete(self, statement: str, ids: Iterable[str]) -> int:
         self._guard.ours = True
         try:
-            return self._execute(statement, (_json(ids),)).rowcount
+            return self._execute(statement, (msgspec.json.encode(list(ids)).decode(),)).rowcount
         except FAILURES as error:
             raise translated(error, self.path) from error
         finally:
+            self._guard.ours = False
+
+    # --- reading ---
+
+    def consult(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what `read(connection)` returns; it may only look. Between transactions."""
+        connection, self._guard.ours = self._connection, True
+        factory, connection.row_factory = connection.row_factory, None  # user code may have one of its own
+        try:
+            return read(connection)
+        finally:
+            connection.row_factory = factory
             self._guard.ours = False
 
     def _read(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
@@ -580,39 +388,3 @@ class ContextStore:
             raise translated(error, self.path) from error
         finally:
             self._guard.ours = False
-
-    def _check_wal(self) -> None:
-        self._commits_to_wal_check = COMMITS_BETWEEN_WAL_CHECKS
-        if self.path != MEMORY and wal_size(self.path) > WAL_LIMIT_BYTES:
-            self._guard.ours = True
-            try:
-                shrink_wal(self._connection)
-            except FAILURES as error:
-                what = translated(error, self.path)
-                if isinstance(what, StoreFailed):
-                    raise what from error
-            finally:
-                self._guard.ours = False
-
-
-def _json(values: Iterable[object]) -> str:
-    return msgspec.json.encode(list(values)).decode()
-
-
-_LOST = "user code has ended the transaction (INSERT OR ROLLBACK, RAISE(ROLLBACK)); all of it is lost"
-_IN_PROGRESS = (
-    "a statement that writes was not finished: read all rows of INSERT ... RETURNING, or close its cursor"
-)
-_OF_SQLITE = (sqlite3.DatabaseError, sqlite3.OperationalError)
-"""Exactly these; one that the author has derived from them is the author's."""
-_DAMAGES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_OUTAGES = _DAMAGES | {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
-_PROBE = (
-    "SAVEPOINT _saga_probe",
-    "CREATE TABLE _saga_probe (filling)",
-    "INSERT INTO _saga_probe VALUES (zeroblob(65536))",
-    "ROLLBACK TO _saga_probe",
-    "RELEASE _saga_probe",
-)
-"""Whether pages can be had: after an error of the disk SQLite gives none before the transaction is rolled back."""
-_LOOK = ("PRAGMA quick_check(1)",)

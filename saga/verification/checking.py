@@ -12,7 +12,7 @@ import msgspec
 from saga.errors import CorruptStore, SagaError
 from saga.flow.graph import Graph
 from saga.machine import Unfitting, command_id, pending
-from saga.store.context_store import InboxRow
+from saga.store.context_rows import InboxRow
 from saga.store.files import StoreFiles
 from saga.store.inspection import (
     ContextReader,

@@ -269,7 +269,8 @@ def test_a_rollback_that_fails_is_an_unknown_outcome(
 
     context.begin()
     Faulty(context, error_of(FULL), 0)
-    monkeypatch.setattr("saga.store.context_store.roll_back", fail)
+    for module in ("context_store", "context_transaction"):
+        monkeypatch.setattr(f"saga.store.{module}.roll_back", fail)
     with pytest.raises(StoreFailed, match="cannot be rolled back"):
         context.commit(full_changes())
     with pytest.raises(StoreFailed, match="cannot be rolled back"):
