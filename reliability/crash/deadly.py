@@ -15,6 +15,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
@@ -31,6 +32,7 @@ from saga import (
     Saga,
     SagaParked,
     Start,
+    call,
     choice,
     condition,
     step,
@@ -90,7 +92,17 @@ class CallAsync(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class Tell(Command[None]):
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Kept(Event):
+    key: Key[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Told(Event):
     key: Key[str]
 
 
@@ -134,6 +146,10 @@ class Stock(Context):
         self.db.execute("INSERT INTO things VALUES (?)", [command.key])
         self.publish(Kept(command.key))
         death.meet(command.key)
+
+    @Tell.handler
+    def tell(self, command: Tell) -> None:
+        self.publish(Told(command.key))
 
     @Return.handler
     def take_back(self, command: Return) -> None:
@@ -262,9 +278,60 @@ class InFunction(Saga[Order]):
     flow = (keeping, choice((is_bad, calling)))
 
 
+class BegunByEvent(Saga[Told], started_by_event=True):
+    @step()
+    def calling(self) -> Call:
+        death.meet(self.input.key)
+        return Call(f"called-{self.input.key}")
+
+    flow = (calling,)
+
+
+class InFirstByEvent(Saga[Order]):
+    @step()
+    def telling(self) -> Tell:
+        return Tell(self.input.key)
+
+    flow = (telling,)
+
+
+class BegunByCall(Saga[Order]):
+    @step()
+    def calling(self) -> Call:
+        death.meet(self.input.key)
+        return Call(f"called-{self.input.key}")
+
+    flow = (calling,)
+
+
+class InFirstByCall(Saga[Order]):
+    @step()
+    def keeping(self) -> Keep:
+        return Keep(f"kept-{self.input.key}")
+
+    @call(BegunByCall)
+    def running(self) -> Order:
+        return self.input
+
+    flow = (keeping, running)
+
+
 SAGAS = {
-    each.__name__: each for each in (InContext, InUndo, InGateway, InPool, InLoop, InListener, InFunction)
+    each.__name__: each
+    for each in (
+        InContext,
+        InUndo,
+        InGateway,
+        InPool,
+        InLoop,
+        InListener,
+        InFunction,
+        InFirstByEvent,
+        InFirstByCall,
+    )
 }
+BEGUN: dict[str, type[Saga[Any]]] = {"InFirstByEvent": BegunByEvent, "InFirstByCall": BegunByCall}
+"""Scenario → the sagas that its sagas begin."""
 KEYS = ("deadly", "quick-1", "slow", "quick-2")
 
 
@@ -279,7 +346,7 @@ def main(job: Job) -> None:
     with Runtime(
         job.store,
         contexts=[Stock, Friends, Phone, Office, Wire],
-        sagas=list(SAGAS.values()),
+        sagas=[*SAGAS.values(), *BEGUN.values()],
         hang_limit=4 * timedelta(seconds=MOMENT_S),
         on_hang="exit",
     ) as runtime:
@@ -289,7 +356,8 @@ def main(job: Job) -> None:
             runtime.retry_deliveries(Friends)
             for row in runtime.list(status="PARKED"):
                 runtime.retry(row.id)
-        for key in KEYS:
+        begun = BEGUN.get(job.scenario)
+        for key in KEYS if begun is None else until_begun(runtime, begun):
             try:
                 outcome = runtime.handle(key).wait(LONGEST_S)
             except SagaParked as parked:
@@ -297,6 +365,15 @@ def main(job: Job) -> None:
             else:
                 tell(f"ended {key} {outcome.status.value}")
         until_heard(runtime, job)
+
+
+def until_begun(runtime: Runtime, saga: type[Saga[Any]]) -> list[str]:
+    """Wait until as many of these sagas have begun as there are keys; return their ids, the oldest first."""
+    until = time.monotonic() + LONGEST_S
+    while len(rows := runtime.list(saga=saga)) < len(KEYS):
+        assert time.monotonic() < until, f"only {len(rows)} have begun"
+        time.sleep(0.01)
+    return [row.id for row in reversed(rows)]
 
 
 def until_heard(runtime: Runtime, job: Job) -> None:
@@ -307,7 +384,7 @@ def until_heard(runtime: Runtime, job: Job) -> None:
         closing(sqlite3.connect(f"file:{job.store}/friends.db?mode=ro", uri=True)) as friends,
     ):
         while True:
-            ((last,),) = log.execute("SELECT coalesce(max(no), 0) FROM events")
+            ((last,),) = log.execute("SELECT coalesce(max(no), 0) FROM events WHERE type = 'Kept/1'")
             ((taken,),) = friends.execute("SELECT coalesce(max(position), 0) FROM _saga_positions")
             ((left,),) = friends.execute("SELECT count(*) FROM _saga_retries WHERE due_ms IS NOT NULL")
             if taken >= last and not left:

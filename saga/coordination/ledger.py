@@ -6,6 +6,8 @@ Rules
 3. A saga that comes to a wait finds the events that were there before, also those of the same batch. What sagas
    publish, and what they do to each other, belongs to the same batch, too.
 4. Time never goes back: it is the clock's, but at least the latest time that was ever recorded.
+5. If the run before was cut off in a function of a saga that was being started, every start is stored before any of its
+   functions is called: what has no number on disk cannot be found guilty (`suspects`).
 """
 
 from __future__ import annotations
@@ -97,6 +99,7 @@ class Ledger:
         self._loader = Loader(store, definitions, routing, busy, make_author)
         self.cache = Cache(cache_limit, self._loader.load)
         self._started_by = definitions.started_by()
+        self._stored_first = store.cut_off_starting
         self._awaited_types = store.awaited_types()
         """The types of events that some saga has waited for in this life, or at its beginning."""
         self._next_saga_no = store.next_saga_no
@@ -171,7 +174,7 @@ class Ledger:
             start.causation,
             dict(start.tags),
             start.event_id,
-            start.at,
+            max(start.at, self.now + 1) if self._stored_first else start.at,
             start.parent,
             start.reply_to,
         )

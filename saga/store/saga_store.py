@@ -86,6 +86,7 @@ class SagaStore(SagaQueries):
       recorded)
     - `path`: of the file, ":memory:" for none
     - `ended_cleanly`: whether the run before this one was closed; True for a new store
+    - `cut_off_starting`: whether that run ended in a function of a saga that never became durable
     - `is_new`: whether the store was made by this call
     - `clock`: what `set_clock` stored, JSON or None
     - `next_saga_no`, `next_event_no`: the lowest numbers never given away when the store was opened
@@ -100,6 +101,7 @@ class SagaStore(SagaQueries):
         self.store_id = ""
         self.epoch = self.commit_no = self.high_ms = 0
         self.ended_cleanly = self.is_new = True
+        self.cut_off_starting = False
         self.clock: str | None = None
         self._witness: Witness
         self._journal = JournalWriter()
@@ -210,6 +212,8 @@ class SagaStore(SagaQueries):
             if each.no <= given:
                 self._execute(_SUSPECT, (each.participant, each.kind, each.no, each.alone, now_ms))
                 seam("saga-db.suspect-counted")
+            elif each.kind == "saga":
+                self.cut_off_starting = True
 
     def close(self, *, clean: bool = True) -> None:
         """Close the file, with `clean` as ended in order: the next start then knows that nothing was cut off.

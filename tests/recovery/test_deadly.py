@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reliability.crash.deadly import KEYS, SAGAS, Job
+from reliability.crash.deadly import BEGUN, KEYS, SAGAS, Job
 from reliability.crash.harness import Run, Zygote, place
 from saga.actors.supervisor import HANGS_EXIT_CODE
 
@@ -45,7 +45,7 @@ def ask(store: Path, file: str, statement: str) -> list[tuple[object, ...]]:
         return connection.execute(statement).fetchall()
 
 
-@pytest.mark.parametrize("scenario", [name for name in SAGAS if name not in ("InListener", "InFunction")])
+@pytest.mark.parametrize("scenario", [name for name in SAGAS if name not in ("InListener", "InFunction", *BEGUN)])
 def test_a_command_that_ends_the_process_is_parked_and_the_others_go_through(
     zygote: Zygote, store: Path, scenario: str
 ) -> None:
@@ -105,3 +105,19 @@ def test_a_saga_whose_function_ends_the_process_is_parked(zygote: Zygote, store:
 
     mended = zygote.run(Job(str(store), "InFunction", deadly=False, retry=True))
     assert mended.told("ended") == [[key, "COMPLETED"] for key in KEYS], mended.said
+
+
+@pytest.mark.parametrize("scenario", BEGUN)
+def test_a_saga_whose_first_function_ends_the_process_is_stored_and_parked(
+    zygote: Zygote, store: Path, scenario: str
+) -> None:
+    *died, last = runs(zygote, store, scenario)
+    assert len(died) == 4  # at the first it was not yet on disk, and so was nobody
+    assert sorted(end for _, end in last.told("ended")) == ["COMPLETED"] * len(INNOCENT)
+    ((id, kind),) = ask(store, "saga.db", "SELECT id, kind FROM incidents")
+    assert kind == "poison"
+    assert ask(store, "saga.db", "SELECT * FROM suspects") == []
+
+    mended = zygote.run(Job(str(store), scenario, deadly=False, retry=True))
+    assert [end for _, end in mended.told("ended")] == ["COMPLETED"] * len(KEYS), mended.said
+    assert id in [begun for begun, _ in mended.told("ended")]
