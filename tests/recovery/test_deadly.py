@@ -45,7 +45,9 @@ def ask(store: Path, file: str, statement: str) -> list[tuple[object, ...]]:
         return connection.execute(statement).fetchall()
 
 
-@pytest.mark.parametrize("scenario", [name for name in SAGAS if name not in ("InListener", "InFunction", *BEGUN)])
+@pytest.mark.parametrize(
+    "scenario", [name for name in SAGAS if name not in ("InListener", "InFunction", *BEGUN)]
+)
 def test_a_command_that_ends_the_process_is_parked_and_the_others_go_through(
     zygote: Zygote, store: Path, scenario: str
 ) -> None:
