@@ -128,7 +128,13 @@ class Coordinator:
         self.giving_up = GivingUp(store, self.ledger, self._announcer, surroundings.post)
         self._parking = Parking(store, self.ledger, self.dispatcher, self._happen)
         operating = Operating(
-            store, self.ledger, self.dispatcher, self._listeners, self._happen, self.after_commit
+            store,
+            self.ledger,
+            self.dispatcher,
+            self._listeners,
+            self._parking,
+            self._happen,
+            self.after_commit,
         )
         self._take: dict[type, Callable[[Any], None]] = {
             Answers: self._answers,

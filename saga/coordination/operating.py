@@ -18,8 +18,10 @@ from saga.coordination.envelopes import Mark
 from saga.coordination.instances import Instance, unreadable
 from saga.coordination.ledger import Ledger
 from saga.coordination.listeners import KnownListeners
+from saga.coordination.parking import Parking
 from saga.errors import NotAllowed, UnknownSaga, UsageError
 from saga.machine import NotPossible, Stimulus
+from saga.machine import stimuli as s
 from saga.store import SagaStore
 
 __all__ = ["Operating"]
@@ -34,13 +36,14 @@ class Operating:
         ledger: Ledger,
         dispatcher: Dispatcher,
         listeners: KnownListeners,
+        parking: Parking,
         happen: Callable[[Instance, Stimulus, str | None], bool],
         after_commit: Callable[[Callable[[], None]], None],
     ) -> None:
         """`happen` lets something happen to a saga, guarded; `after_commit` has something done when the batch at hand
         is on disk."""
         self._store, self._ledger, self._dispatcher, self._listeners = store, ledger, dispatcher, listeners
-        self._happen, self._after_commit = happen, after_commit
+        self._parking, self._happen, self._after_commit = parking, happen, after_commit
 
     def act(self, message: q.Act) -> None:
         """Let an action happen to a saga."""
@@ -64,6 +67,8 @@ class Operating:
                 NotAllowed(message.saga_id, message.name, "the machine failed, see the log")
             )
             return
+        if type(stimulus) is s.Resume:
+            self._parking.resumed(instance)
 
         def reply() -> None:
             if instance.no in self._ledger.given_up:

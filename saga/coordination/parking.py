@@ -3,8 +3,8 @@
 Rules
 1. When a participant goes down, what is with it is parked in the same batch.
 2. What cannot be sent is found out after the commit, so it is parked in the next batch, if that still holds then.
-3. What was parked so goes on when the participant, or the class of the saga, is there (again); not while its saga is
-   suspended.
+3. What was parked so goes on when the participant, or the class of the saga, is there (again); if its saga is
+   suspended, when that is resumed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from saga.machine.state import Phase
 from saga.store import SagaStore
 
 __all__ = ["Parking"]
+
+WANTS = ("no-handler", "down")
+"""Kinds of incidents that are over when somebody is there."""
 
 
 class Parking:
@@ -63,18 +66,26 @@ class Parking:
 
     def unblock(self) -> None:
         """Let the sagas go on that were parked for want of a participant or a class that is here now."""
-        for saga_no, path in self._store.incidents_of(("no-handler", "down")):
+        for saga_no, path in self._store.incidents_of(WANTS):
             instance = self._ledger.cache.get(saga_no)
-            if instance is None:
-                continue
-            visit = instance.state.visits.get(path)
-            if visit is None or visit.phase is not Phase.PARKED or instance.state.suspended:
-                continue
-            if visit.sent is not None:
-                back = self._dispatcher.missing(visit) is None
-            else:
-                back = isinstance(instance.author, Author) and instance.author.can_call(
-                    visit.element, visit.undoes
-                )
-            if back:
-                self._happen(instance, s.Retry("what it was parked for is there again", path), None)
+            if instance is not None and not instance.state.suspended:
+                self._unblock(instance, path)
+
+    def resumed(self, instance: Instance) -> None:
+        """The same for a saga that was passed over until now."""
+        for path in list(instance.pending.incidents):
+            self._unblock(instance, path)
+
+    def _unblock(self, instance: Instance, path: str) -> None:
+        visit = instance.state.visits.get(path)
+        if visit is None or visit.phase is not Phase.PARKED:
+            return
+        if visit.incident is None or visit.incident.kind not in WANTS:
+            return
+        if visit.sent is not None:
+            back = self._dispatcher.missing(visit) is None
+        else:
+            author = instance.author
+            back = isinstance(author, Author) and author.can_call(visit.element, visit.undoes)
+        if back:
+            self._happen(instance, s.Retry("what it was parked for is there again", path), None)
