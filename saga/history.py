@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from saga.codec import decoding
 from saga.machine import decode_records
 from saga.machine import records as r
 from saga.machine.state import REVERSAL
@@ -41,6 +42,9 @@ class HistoryEntry:
     data: dict[str, Any]
 
 
+_plain: Callable[[bytes], list[dict[str, Any]]] = decoding(msgspec.json.Decoder(list[dict[str, Any]]))
+
+
 def read_history(rows: Iterable[JournalRow]) -> Iterator[HistoryEntry]:
     """Yield the entries of a journal in order. A row whose payload was erased gives one entry that says so."""
     for row in rows:
@@ -49,7 +53,7 @@ def read_history(rows: Iterable[JournalRow]) -> Iterator[HistoryEntry]:
         if records is None:
             yield HistoryEntry(row.seq, at, "erased", "", "what happened was erased", row.cause, {})
             continue
-        plain = msgspec.json.decode(records)
+        plain = _plain(records)
         for record, data in zip(decode_records(records), plain, strict=True):
             path = getattr(record, "path", "")
             yield HistoryEntry(row.seq, at, data["is"], path, _text(record), row.cause, data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from msgspec import Raw
+from msgspec import DecodeError, Raw
 
 from saga.history import read_history
 from saga.machine import Record, encode_records
@@ -65,3 +65,9 @@ def test_what_was_erased_is_said_to_be() -> None:
     assert [entry.text for entry in read_history([JournalRow(1, 1, 0, None, 1, None, b"")])] == [
         "what happened was erased"
     ]
+
+
+def test_a_record_that_nests_without_end_is_damage_like_any_other() -> None:
+    deep = Raw(b"[" * 100_000 + b"]" * 100_000)
+    with pytest.raises(DecodeError, match="it nests too deep"):
+        sentence(r.Answered("answer.1", "answer", "", deep))
