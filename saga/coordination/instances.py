@@ -181,11 +181,10 @@ def outside(row: SagaRow, journal: list[JournalRow]) -> Outside | None:
     state = _replayed(row, journal)
     if state is None:
         return None
-    waiting = pending(state)
-    paths = waiting.commands.keys() | waiting.resolves.keys()
-    forward = {
-        path: sent for path, (sent, _) in waiting.commands.items() if state.visits[path].undoes is None
-    }
+    waiting, visits = pending(state), state.visits
+    commands = waiting.commands
+    paths = commands.keys() if waiting.plain else commands.keys() | waiting.resolves.keys()
+    forward = {path: sent for path, (sent, _) in commands.items() if visits[path].undoes is None}
     return Outside(row.no, row.id, _numbers(state), paths, forward)
 
 

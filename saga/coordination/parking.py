@@ -54,8 +54,8 @@ class Parking:
 
     def lowered(self, participant: str, reason: str) -> None:
         """This participant does not work any more."""
-        for row in self._store.live_busy():
-            instance = self._ledger.cache.get(row.no)
+        for no in self._store.live_busy():
+            instance = self._ledger.cache.get(no)
             if instance is None:
                 continue
             outside = {path: sent for path, (sent, _) in instance.pending.commands.items()}

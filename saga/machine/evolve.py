@@ -72,7 +72,10 @@ def replay(records: Iterable[r.Record]) -> State:
     """Return the state that these records lead to. Raises Unfitting if they do not fit or there are none."""
     state: State | None = None
     for record in records:
-        state = evolve(state, record)
+        if state is None:
+            state = evolve(None, record)
+        else:
+            apply(state, record)
     if state is None:
         raise Unfitting("there is no record")
     return state

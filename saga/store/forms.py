@@ -13,6 +13,8 @@ types and participants are the same, and are three quarters of the bytes. So the
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 __all__ = ["FILLED", "GAP", "JSON", "whole"]
@@ -31,12 +33,13 @@ _values = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 def whole(form: bytes, values: bytes) -> bytes:
     """Return what a row says, as a JSON array of objects. Raises msgspec.DecodeError when the values do not fit."""
-    between, filled = form.split(GAP), _values(values)
-    if len(filled) != len(between) - 1:
-        raise msgspec.DecodeError(
-            f"there are {len(filled)} values for the {len(between) - 1} gaps of its form"
-        )
-    pieces = [between[0]]
-    for value, text in zip(filled, between[1:], strict=True):
-        pieces += (bytes(value), text)
-    return b"".join(pieces)
+    filled, (template, gaps) = _values(values), _template(form)
+    if len(filled) != gaps:
+        raise msgspec.DecodeError(f"there are {len(filled)} values for the {gaps} gaps of its form")
+    return template % tuple(filled)
+
+
+@lru_cache(maxsize=1_024)
+def _template(form: bytes) -> tuple[bytes, int]:
+    """Return a form with `%b` for each gap, and how many it has."""
+    return form.replace(b"%", b"%%").replace(GAP, b"%b"), form.count(GAP)

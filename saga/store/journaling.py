@@ -17,6 +17,8 @@ class JournalWriter:
 
     def __init__(self) -> None:
         self._numbers: dict[bytes, int] = {b"": 0}
+        self.forms: dict[int, bytes] = {}
+        """Number → form, of all that are there: reading one with each of its rows takes longer than the row."""
         self._new: list[bytes] = []
         self._next = 1
         self._rows = Inserts(
@@ -28,7 +30,7 @@ class JournalWriter:
     def open(self, execute: Execute) -> None:
         """Learn which forms there are."""
         for no, text in execute("SELECT no, CAST(text AS BLOB) FROM forms").fetchall():
-            self._numbers[text] = no
+            self._numbers[text], self.forms[no] = no, text
             self._next = max(self._next, no + 1)
 
     def write(self, execute: Execute, rows: Sequence[JournalTuple]) -> None:
@@ -38,7 +40,7 @@ class JournalWriter:
             if row[7] not in numbers:
                 execute("INSERT INTO forms (no, text) VALUES (?, ?)", (self._next, row[7].decode()))
                 seam("saga-db.form-added")
-                numbers[row[7]] = self._next
+                numbers[row[7]], self.forms[self._next] = self._next, row[7]
                 self._new.append(row[7])
                 self._next += 1
         self._rows.run(execute, rows)
@@ -50,7 +52,7 @@ class JournalWriter:
     def undone(self) -> None:
         """It was rolled back."""
         for form in self._new:
-            del self._numbers[form]
+            del self.forms[self._numbers.pop(form)]
         self._next -= len(self._new)
         self._new.clear()
 

@@ -105,6 +105,7 @@ class SagaStore(SagaQueries):
         self.clock: str | None = None
         self._witness: Witness
         self._journal = JournalWriter()
+        self._forms = self._journal.forms
         self._parts = parts(self._journal)
         self.next_saga_no = self.next_event_no = 1
 
