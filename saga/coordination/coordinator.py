@@ -325,7 +325,8 @@ class Coordinator:
             self._events(participant, message)
         if message.commit_no > self.commit_nos.get(participant, 0):
             self.commit_nos[participant] = message.commit_no
-        self.relay.taken(participant, message.read_to)
+        if message.read_to:
+            self.relay.taken(participant, message.read_to)
 
     def _lost(self, message: q.Lost) -> None:
         send_again = self.suspects.lost if self._holding else self.open_commands.send_again
@@ -357,7 +358,9 @@ class Coordinator:
         keyed: set[tuple[str, str | None]] = set()
         for message in messages:
             if isinstance(message, Answers):
-                keyed.update((event.type, event.key) for event in message.events if event.key is not None)
+                for event in message.events:  # of most there are none
+                    if event.key is not None:
+                        keyed.add((event.type, event.key))
             elif isinstance(message, q.Publish) and message.key is not None:
                 keyed.add((message.type, message.key))
         self.ledger.expect_events(keyed)

@@ -416,20 +416,8 @@ class Ledger:
             if earlier is None or earlier[1] != attempt:
                 numbers[path] = (sent.to, sent.number)
                 effects.sends.append((instance, path, sent.to))
-        if after.resolves:
-            for path, sent in after.resolves.items():
-                if before.inquiries.get(path) != after.inquiries[path]:
-                    numbers[path] = (sent.to, sent.number)
-                    effects.inquiries.append((instance, path, sent.to))
-        # what both have nothing of is the same object, so that most of these need no look inside
-        if before.timers is not after.timers:
-            self._timer_rows(instance.no, before, after, effects)
-        if before.waits is not after.waits:
-            self._wait_rows(instance.no, before, after)
-        if before.incidents is not after.incidents:
-            self._incident_rows(instance.no, before, after)
-        if before.tasks is not after.tasks:
-            self._task_rows(instance, before, after)
+        if not (before.plain and after.plain):  # mostly both are
+            self._seal_others(instance, before, after, effects)
         status = state.status_with(after.incidents is not NOTHING)
         idle = after.commands is NOTHING and after.resolves is NOTHING
         busy = not idle or (bool(numbers) and state.ended is None)
@@ -442,6 +430,22 @@ class Ledger:
             if status is not instance.status:
                 effects.changed.append((instance, instance.status))
             instance.status, instance.busy, instance.refused = status, busy, refused
+
+    def _seal_others(self, instance: Instance, before: Pending, after: Pending, effects: Effects) -> None:
+        """Do for everything but commands what `_seal` does for those."""
+        for path, sent in after.resolves.items():
+            if before.inquiries.get(path) != after.inquiries[path]:
+                instance.numbers[path] = (sent.to, sent.number)
+                effects.inquiries.append((instance, path, sent.to))
+        # what both have nothing of is the same object, so that most of these need no look inside
+        if before.timers is not after.timers:
+            self._timer_rows(instance.no, before, after, effects)
+        if before.waits is not after.waits:
+            self._wait_rows(instance.no, before, after)
+        if before.incidents is not after.incidents:
+            self._incident_rows(instance.no, before, after)
+        if before.tasks is not after.tasks:
+            self._task_rows(instance, before, after)
 
     def _status_rows(self, instance: Instance, status: Status, busy: bool) -> None:
         start, ended = self._new.get(instance.no), instance.state.ended is not None

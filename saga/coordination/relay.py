@@ -107,7 +107,7 @@ class Relay:
         After it died alone it is sent again what it has taken, so the number may be lower than one before.
         """
         listener = self._listeners.get(name)
-        if listener is None or not no:
+        if listener is None:
             return
         listener.taken = max(listener.taken, no)
         flying = listener.flying

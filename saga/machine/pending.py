@@ -58,6 +58,8 @@ class Pending(msgspec.Struct, frozen=True, gc=False):
     """Sagas that were called and whose end is awaited, and whether they are given up."""
     tasks: Mapping[str, Task] = NOTHING
     """What persons are to decide."""
+    plain: bool = True
+    """Whether there is nothing in it but `commands`."""
 
 
 NOTHING_AT_ALL = Pending()
@@ -149,4 +151,5 @@ def pending(state: State) -> Pending:
         inquiries or NOTHING,
         calls or NOTHING,
         tasks or NOTHING,
+        not (resolves or timers or waits or incidents or calls or tasks),
     )
