@@ -174,7 +174,8 @@ class Life:
         _hold_against(coordinator.giving_up, world.broke)
         lay_lanes(coordinator, store, PEOPLE, self.boxes)
         for lane in coordinator.dispatcher.lanes.values():
-            lane.credit = knobs.credit
+            lane.credit = lane.least = knobs.credit
+            lane.most = 4 * knobs.credit
         world.passed("the coordinator is there")
 
     def _new_busy(self, name: str) -> Busy:

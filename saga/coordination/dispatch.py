@@ -3,7 +3,8 @@
 Rules
 1. Nothing is sent before it is journaled. What was sent and not answered is sent again when its participant restarts.
 2. Credit: at most max(64, 2 * concurrency) commands are with a participant; the others wait here as two numbers
-   each, their content in the journal. Compensations and inquiries need no credit.
+   each, their content in the journal. Compensations and inquiries need no credit. A gateway that has answered all it
+   has before it gets more is given up to 256: there are fewer commits then, and nobody waits behind them for long.
 3. Commands to one participant are numbered without gaps in time: the lowest number still open travels along, and
    everything below it is over for ever.
 """
@@ -23,10 +24,13 @@ from saga.machine.state import Sent, Visit
 from saga.messages import Command, type_name
 from saga.seams import seam
 
-__all__ = ["CREDIT", "Dispatcher", "Lane"]
+__all__ = ["CREDIT", "QUICK_CREDIT", "Dispatcher", "Lane"]
 
 CREDIT = 64
 """Commands that may be with one participant at the same time, at least. Enough to fill a batch."""
+
+QUICK_CREDIT = 256
+"""As many for a gateway that is quick. A context takes them all into one transaction, and the others wait for that."""
 
 
 @dataclass(slots=True)
@@ -38,6 +42,9 @@ class Lane:
     """`context` or `gateway`."""
     port: Port
     credit: int = CREDIT
+    """Commands that may be with it now."""
+    most: int = CREDIT
+    """As many at the same time if it is quick."""
     next_number: int = 1
     types: frozenset[str] = frozenset()
     """The commands it handles, by the names of their types."""
@@ -57,6 +64,18 @@ class Lane:
     """Messages to be posted when the batch is done."""
     down: str | None = None
     """Why the participant does not work, if it does not."""
+    least: int = field(init=False)
+    """The credit that it has in any case."""
+
+    def __post_init__(self) -> None:
+        self.least = self.credit
+
+    def adapt(self) -> None:
+        """Commands wait for it: let it have more when it has nothing left, and less when half of it is left."""
+        if not self.outside:
+            self.credit = min(2 * self.credit, self.most)
+        elif len(self.outside) > self.credit // 2:
+            self.credit = max(self.credit // 2, self.least)
 
     @property
     def floor(self) -> int:
@@ -163,7 +182,8 @@ class Dispatcher:
     def answered(self, participant: str, answers: Iterable[Answer]) -> None:
         """The participant has answered these: it may get others."""
         outside = self.lanes[participant].outside
-        outside.difference_update([(answer.saga_no, answer.path) for answer in answers])
+        for answer in answers:
+            outside.discard((answer.saga_no, answer.path))
 
     def inquire(self, instance: Instance, path: str, participant: str) -> bool:
         """Ask what became of the command of a visit; False when its participant is not there."""
@@ -193,6 +213,8 @@ class Dispatcher:
     def flush(self) -> None:
         """Post what this batch led to, and give out the credit that has become free."""
         for lane in self.lanes.values():
+            if lane.waiting:
+                lane.adapt()
             if lane.waiting and len(lane.outside) < lane.credit and lane.down is None:
                 free = lane.credit - len(lane.outside)
                 self._prepare([saga_no for saga_no, _ in islice(lane.waiting, free)])

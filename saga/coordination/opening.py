@@ -8,7 +8,7 @@ import msgspec
 
 from saga.coordination.coordinator import Coordinator
 from saga.coordination.definitions import Definitions, StoredDefinition
-from saga.coordination.dispatch import Lane
+from saga.coordination.dispatch import QUICK_CREDIT, Lane
 from saga.coordination.envelopes import Port
 from saga.coordination.participation import Participant
 from saga.errors import CorruptStore
@@ -64,7 +64,9 @@ def lay_lanes(
     for participant in participants:
         name, kind = participant.name, participant.kind
         _, next_number, commit_no, outbox_no = known.get(name, (kind, 1, 0, 0))
-        lane = Lane(name, kind, ports[name], credit=participant.credit, next_number=next_number)
+        credit = participant.credit
+        most = max(credit, QUICK_CREDIT) if kind == "gateway" else credit
+        lane = Lane(name, kind, ports[name], credit=credit, most=most, next_number=next_number)
         coordinator.dispatcher.add(lane, participant.commands)
         coordinator.commit_nos[name] = commit_no
         coordinator.outbox_nos[name] = outbox_no
