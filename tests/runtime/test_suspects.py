@@ -69,15 +69,19 @@ def cut_off(store: Path, runtime: Runtime, running: int = 1) -> Path:
     What else there was to do is waited for: a listener may still be at work on what led to a call that is blocked, and
     what is written meanwhile would be in one file of the copy, and not in another.
     """
-    crew, until, copy = crew_of(runtime), time.monotonic() + DEADLINE, store.with_name(f"{store.name}x")
-    noting = crew._watch.running  # None: there is no place for it
+    noting = crew_of(runtime)._watch.running  # None: there is no place for it
+    until, copy = time.monotonic() + DEADLINE, store.with_name(f"{store.name}x")
+
+    def at_rest() -> bool:
+        return noting is None or len(noting.noted()) == running
+
     while True:
         assert time.monotonic() < until, (
             f"{noting and noting.noted()}, and not {running} things; or writes without end"
         )
-        before = written(store)
+        before, rested = written(store), at_rest()
         shutil.copytree(store, copy)
-        if written(store) == before and (noting is None or len(noting.noted()) == running):
+        if rested and at_rest() and written(store) == before:
             return copy
         shutil.rmtree(copy)
 
