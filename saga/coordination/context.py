@@ -149,17 +149,21 @@ class ContextDriver:
 
     def _commit_batch(self, batch: list[object]) -> list[object]:
         """Run a batch in one transaction; return those that were left for the next one."""
-        attempt = 0
+        attempt, lost = 0, None
         while True:
             try:
-                return self._transaction(batch)
+                if lost is None:
+                    return self._transaction(batch)
+                self._lost(batch[0], lost)
+                return []
             except (TransactionLost, ConstraintFailed) as error:
+                if lost is not None:
+                    raise
                 if len(batch) > 1:
                     for message in batch:
                         self._commit_batch([message])
-                else:
-                    self._lost(batch[0], error)
-                return []
+                    return []
+                lost = error
             except TryAgain as error:
                 attempt += 1
                 log.error("commit_postponed", path=error.path, reason=error.what, attempt=attempt)
@@ -211,7 +215,7 @@ class ContextDriver:
         seam("context.after-answer")
 
     def _lost(self, message: object, error: Exception) -> None:
-        """A message whose transaction cannot be committed, all by itself: a failed attempt."""
+        """A message whose transaction cannot be committed, all by itself: a failed attempt. Raises as a commit does."""
         transaction, reason = Transaction(), describe(error, trace=False)
         if isinstance(message, Deliver | Direct):
             self._handlers.lost(message, reason, transaction)
