@@ -125,7 +125,7 @@ class Coordinator:
         self._intake = Intake(store, definitions, self.ledger, self._announcer, max_active)
         self._after_commit: list[Callable[[], None]] = []
         self._pruning = Pruning(store, self.ledger, self.relay, self._listeners, completions)
-        self.giving_up = GivingUp(store, self.ledger, self._announcer, surroundings.post)
+        self.giving_up = GivingUp(self.ledger, self._announcer, surroundings.post)
         self._parking = Parking(store, self.ledger, self.dispatcher, self._happen)
         operating = Operating(
             store,
@@ -215,6 +215,13 @@ class Coordinator:
             self._world.post(_Admit())  # this batch has made room, and no other need follow
 
     def _commit(self, batch: Batch, effects: Effects) -> None:
+        try:
+            self._commit_patiently(batch)
+        except ConstraintFailed as error:
+            self.giving_up.commit_singly(batch, effects, error, self._commit_patiently)
+
+    def _commit_patiently(self, batch: Batch) -> None:
+        """Commit these rows, and while there is no space for them wait and try again."""
         attempt = 0
         while True:
             try:
@@ -225,9 +232,6 @@ class Coordinator:
                 log.error("commit_postponed", path=error.path, reason=error.what, attempt=attempt)
                 if not self._world.pause(attempt):
                     raise
-            except ConstraintFailed as error:
-                self.giving_up.commit_singly(batch, effects, error)
-                return
 
     def settle(self) -> None:
         """Write what waits for the next commit, since there will be none."""

@@ -20,7 +20,7 @@ from saga.coordination.instances import Instance
 from saga.coordination.ledger import Effects, Ledger
 from saga.log import Log
 from saga.machine import stimuli as s
-from saga.store import Batch, ConstraintFailed, SagaStore
+from saga.store import Batch, ConstraintFailed
 
 __all__ = ["GivingUp"]
 
@@ -30,11 +30,9 @@ log = Log("saga.coordinator")
 class GivingUp:
     """Gives sagas up."""
 
-    def __init__(
-        self, store: SagaStore, ledger: Ledger, announcer: Announcer, post: Callable[[object], None]
-    ) -> None:
+    def __init__(self, ledger: Ledger, announcer: Announcer, post: Callable[[object], None]) -> None:
         """`post` puts a message into the coordinator's mailbox."""
-        self._store, self._ledger, self._announcer, self._post = store, ledger, announcer, post
+        self._ledger, self._announcer, self._post = ledger, announcer, post
 
     def give_up(self, instance: Instance, reason: str) -> None:
         """Let go of what is in memory of a saga, and see to it that its open commands are parked."""
@@ -45,12 +43,14 @@ class GivingUp:
         self._announcer.given_up(saga_id, reason)
         self._post(q.GivenUp(instance.no, reason))
 
-    def commit_singly(self, batch: Batch, effects: Effects, error: ConstraintFailed) -> None:
-        """Find the saga whose rows the schema refuses; give it up (with those it calls), commit the others."""
+    def commit_singly(
+        self, batch: Batch, effects: Effects, error: ConstraintFailed, commit: Callable[[Batch], None]
+    ) -> None:
+        """Find the saga whose rows the schema refuses; give it up (with those it calls), `commit` the others."""
         log.error("rows_refused", part=error.part, reason=error.what)
         for part in batch.split(self._ledger.linked_groups()):
             try:
-                self._store.commit(part)
+                commit(part)
             except ConstraintFailed as refused:
                 nos = part.sagas()
                 if not nos:

@@ -25,7 +25,7 @@ from saga import (
 )
 from saga.machine import decide
 from saga.machine import stimuli as s
-from saga.store import ConstraintFailed
+from saga.store import Batch, ConstraintFailed, DiskFull, SagaStore
 
 from .bugs import fail_machine, refuse_rows_of
 from .conftest import OpenRuntime
@@ -74,6 +74,35 @@ def test_rows_that_are_refused_park_their_saga_and_the_others_go_through(
     runtime.retry("1")
     assert handles[1].wait(DEADLINE).completed
     assert entered(store, "1") == ["book", "file"]
+
+
+def test_a_disk_that_is_full_while_refused_rows_are_traced_is_waited_for(
+    open_runtime: OpenRuntime, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    script.on("file", "1", gate)
+    runtime = open_runtime(lambda: Desk(script), sagas=[Keep])
+    handles = runtime.start_many(Start(Keep, Job(str(n)), str(n)) for n in range(5))
+    gate.wait_for_somebody()
+    refuse_rows_of(monkeypatch, runtime, "1")
+    commit, full = SagaStore.commit, [True, True]
+
+    def commit_when_there_is_space(store: SagaStore, batch: Batch) -> int:
+        if batch.sagas() == [3] and full:  # its rows come right after those that are refused
+            full.pop()
+            raise DiskFull(store.path)
+        return commit(store, batch)
+
+    monkeypatch.setattr(SagaStore, "commit", commit_when_there_is_space)
+    gate.open()
+    with pytest.raises(SagaParked, match="refused"):
+        handles[1].wait(DEADLINE)
+    assert all(handle.wait(DEADLINE).completed for handle in handles if handle.id != "1")
+    while "PARKED (poison)" not in "".join(texts(runtime, "1")):
+        pass
+    runtime.retry("1")
+    assert handles[1].wait(DEADLINE).completed
+    assert not full
 
 
 def test_a_machine_that_fails_parks_the_saga_and_the_answer_is_asked_for_again(
