@@ -14,6 +14,7 @@ fraction, so that no value we store equals it: they are whole numbers, texts and
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -63,9 +64,8 @@ class Bulk:
         self._statements = {
             size: self._statement(before, between.join([row] * size), after, size) for size in sizes
         }
-        self._sizes = [min(size for size in sizes if size >= rows) for rows in range(max(sizes) + 1)]
-        """Number of rows → size of the statement for them."""
-        self._largest = max(sizes)
+        self._sizes = sorted(sizes)
+        self._largest = self._sizes[-1]
         self._empty = [NOTHING] * row.count("?")
 
     @staticmethod
@@ -78,7 +78,7 @@ class Bulk:
             execute(self._statements[self._largest], self._flatten(rows[: self._largest]))
             rows = rows[self._largest :]
         if rows:
-            size = self._sizes[len(rows)]
+            size = self._sizes[bisect_left(self._sizes, len(rows))]
             execute(self._statements[size], self._flatten(rows) + self._empty * (size - len(rows)))
 
 
