@@ -77,9 +77,9 @@ class GatewayActor(Worker):
         if concurrency > 1 and self._driver.has_sync:
             self._pool = Pool(concurrency, name, self._enter, self._in_pool, self._leave, self._failed)
         if self._driver.has_async:
-            watched = partial(self._watch.add, self._name, self._hang_s)
+            watch = partial(self._watch.add, self._name, self._hang_s)
             enter, unwatch = partial(enter_actor, self._name), self._watch.remove
-            self._loop = CallLoop(concurrency, name, enter, self._in_loop, watched, unwatch, self._failed)
+            self._loop = CallLoop(concurrency, name, enter, self._in_loop, watch, unwatch, self._failed)
 
     def _enter(self) -> None:
         enter_actor(self._name)

@@ -17,6 +17,7 @@
     parking      what nobody here can carry out, until somebody can
     giving_up    a saga whose memory cannot be trusted, and nobody else's
     timers       what falls due, and when the next one does
+    postponing   a commit that there is no space for is tried again; contexts commit so, too
     pruning      letting go of what nobody needs any more
     listeners    who listens to which events, also those that are away
     suspects     what was running when the process was cut off: tried alone, parked at last

@@ -35,11 +35,12 @@ from saga.coordination.guard import Busy, describe
 from saga.coordination.handling import Handlers
 from saga.coordination.listening import Listeners, RetryDue
 from saga.coordination.outbox import Outbox
+from saga.coordination.postponing import patiently
 from saga.coordination.transaction import Transaction
 from saga.log import Log
 from saga.participants import Context
 from saga.seams import seam
-from saga.store import ConstraintFailed, ContextStore, TransactionLost, TryAgain
+from saga.store import ConstraintFailed, ContextStore, TransactionLost
 
 __all__ = ["ContextDriver", "ContextWorld", "RetryDue"]
 
@@ -149,26 +150,17 @@ class ContextDriver:
 
     def _commit_batch(self, batch: list[object]) -> list[object]:
         """Run a batch in one transaction; return those that were left for the next one."""
-        attempt, lost = 0, None
-        while True:
-            try:
-                if lost is None:
-                    return self._transaction(batch)
-                self._lost(batch[0], lost)
-                return []
-            except (TransactionLost, ConstraintFailed) as error:
-                if lost is not None:
-                    raise
-                if len(batch) > 1:
-                    for message in batch:
-                        self._commit_batch([message])
-                    return []
+        pause = self._world.pause
+        try:
+            return patiently(lambda: self._transaction(batch), pause, log)
+        except (TransactionLost, ConstraintFailed) as error:
+            if len(batch) > 1:
+                for message in batch:
+                    self._commit_batch([message])
+            else:
                 lost = error
-            except TryAgain as error:
-                attempt += 1
-                log.error("commit_postponed", path=error.path, reason=error.what, attempt=attempt)
-                if not self._world.pause(attempt):
-                    raise
+                patiently(lambda: self._lost(batch[0], lost), pause, log)
+            return []
 
     def _transaction(self, batch: list[object]) -> list[object]:
         store, take, monotonic = self._store, self._take, self._world.monotonic

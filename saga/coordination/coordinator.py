@@ -33,6 +33,7 @@ from saga.coordination.open_commands import OpenCommands
 from saga.coordination.operating import Operating
 from saga.coordination.outcome import Completions
 from saga.coordination.parking import Parking
+from saga.coordination.postponing import patiently
 from saga.coordination.pruning import Pruning
 from saga.coordination.recovery import Recovery
 from saga.coordination.relay import Relay
@@ -44,7 +45,7 @@ from saga.machine import NotPossible, Stimulus
 from saga.machine import stimuli as s
 from saga.machine.state import call_to
 from saga.seams import seam
-from saga.store import Batch, ConstraintFailed, SagaStore, TryAgain
+from saga.store import Batch, ConstraintFailed, SagaStore
 
 __all__ = ["Coordinator", "Surroundings"]
 
@@ -221,17 +222,7 @@ class Coordinator:
             self.giving_up.commit_singly(batch, effects, error, self._commit_patiently)
 
     def _commit_patiently(self, batch: Batch) -> None:
-        """Commit these rows, and while there is no space for them wait and try again."""
-        attempt = 0
-        while True:
-            try:
-                self._store.commit(batch)
-                return
-            except TryAgain as error:
-                attempt += 1
-                log.error("commit_postponed", path=error.path, reason=error.what, attempt=attempt)
-                if not self._world.pause(attempt):
-                    raise
+        patiently(lambda: self._store.commit(batch), self._world.pause, log)
 
     def settle(self) -> None:
         """Write what waits for the next commit, since there will be none."""

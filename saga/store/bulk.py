@@ -48,7 +48,7 @@ class Bulk:
     `(a, b) IN (VALUES ...)` reads the whole table.
     """
 
-    __slots__ = ("_empty", "_flatten", "_largest", "_sizes", "_statements")
+    __slots__ = ("_empty", "_flatten", "_sizes", "_statements")
 
     def __init__(
         self,
@@ -65,7 +65,6 @@ class Bulk:
             size: self._statement(before, between.join([row] * size), after, size) for size in sizes
         }
         self._sizes = sorted(sizes)
-        self._largest = self._sizes[-1]
         self._empty = [NOTHING] * row.count("?")
 
     @staticmethod
@@ -74,9 +73,10 @@ class Bulk:
 
     def run(self, execute: Callable[[str, list[Any]], sqlite3.Cursor], rows: Sequence[Any]) -> None:
         """Write `rows`, with one statement if there is one so large. Errors of sqlite3 pass through."""
-        while len(rows) > self._largest:
-            execute(self._statements[self._largest], self._flatten(rows[: self._largest]))
-            rows = rows[self._largest :]
+        largest = self._sizes[-1]
+        while len(rows) > largest:
+            execute(self._statements[largest], self._flatten(rows[:largest]))
+            rows = rows[largest:]
         if rows:
             size = self._sizes[bisect_left(self._sizes, len(rows))]
             execute(self._statements[size], self._flatten(rows) + self._empty * (size - len(rows)))

@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from saga import (
+    Handle,
     NotAllowed,
     Runtime,
     Saga,
@@ -56,22 +57,35 @@ class Sleepy(Saga[Job]):
     flow = nap
 
 
-def test_rows_that_are_refused_park_their_saga_and_the_others_go_through(
-    open_runtime: OpenRuntime, store: Path, script: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def one_of_five_refused(
+    open_runtime: OpenRuntime, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Runtime, list[Handle], Gate]:
+    """Return five sagas that are all answered when the gate is opened; the rows of "1" are refused then."""
     gate = Gate()
     script.on("file", "1", gate)
     runtime = open_runtime(lambda: Desk(script), sagas=[Keep])
     handles = runtime.start_many(Start(Keep, Job(str(n)), str(n)) for n in range(5))
     gate.wait_for_somebody()
     refuse_rows_of(monkeypatch, runtime, "1")
+    return runtime, handles, gate
+
+
+def retry_when_parked(runtime: Runtime, saga_id: str) -> None:
+    """Retry a saga that was given up, as soon as it is parked for that."""
+    while "PARKED (poison)" not in "".join(texts(runtime, saga_id)):
+        pass
+    runtime.retry(saga_id)
+
+
+def test_rows_that_are_refused_park_their_saga_and_the_others_go_through(
+    open_runtime: OpenRuntime, store: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime, handles, gate = one_of_five_refused(open_runtime, script, monkeypatch)
     gate.open()
     assert all(handle.wait(DEADLINE).completed for handle in handles if handle.id != "1")
     with pytest.raises(SagaParked, match="refused"):
         handles[1].wait(DEADLINE)
-    while "PARKED (poison)" not in "".join(texts(runtime, "1")):
-        pass
-    runtime.retry("1")
+    retry_when_parked(runtime, "1")
     assert handles[1].wait(DEADLINE).completed
     assert entered(store, "1") == ["book", "file"]
 
@@ -79,12 +93,7 @@ def test_rows_that_are_refused_park_their_saga_and_the_others_go_through(
 def test_a_disk_that_is_full_while_refused_rows_are_traced_is_waited_for(
     open_runtime: OpenRuntime, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate = Gate()
-    script.on("file", "1", gate)
-    runtime = open_runtime(lambda: Desk(script), sagas=[Keep])
-    handles = runtime.start_many(Start(Keep, Job(str(n)), str(n)) for n in range(5))
-    gate.wait_for_somebody()
-    refuse_rows_of(monkeypatch, runtime, "1")
+    runtime, handles, gate = one_of_five_refused(open_runtime, script, monkeypatch)
     commit, full = SagaStore.commit, [True, True]
 
     def commit_when_there_is_space(store: SagaStore, batch: Batch) -> int:
@@ -98,9 +107,7 @@ def test_a_disk_that_is_full_while_refused_rows_are_traced_is_waited_for(
     with pytest.raises(SagaParked, match="refused"):
         handles[1].wait(DEADLINE)
     assert all(handle.wait(DEADLINE).completed for handle in handles if handle.id != "1")
-    while "PARKED (poison)" not in "".join(texts(runtime, "1")):
-        pass
-    runtime.retry("1")
+    retry_when_parked(runtime, "1")
     assert handles[1].wait(DEADLINE).completed
     assert not full
 
@@ -114,9 +121,7 @@ def test_a_machine_that_fails_parks_the_saga_and_the_answer_is_asked_for_again(
     with pytest.raises(SagaParked, match="a bug of ours"):
         handle.wait(DEADLINE)
     assert runtime.start(Keep, Job("b")).wait(DEADLINE).completed
-    while "PARKED (poison)" not in "".join(texts(runtime, "a")):
-        pass
-    runtime.retry("a")
+    retry_when_parked(runtime, "a")
     assert handle.wait(DEADLINE).completed
     assert entered(store, "a") == ["book", "file"]
 
